@@ -1,0 +1,113 @@
+"""The data layer: a catalogue of data sets, loaders, fetchers, builders and their cache.
+
+``load_*`` functions work offline and at once, ``fetch_*`` functions use the network once and
+then the cache, ``read_*`` functions read the user's own files. All return a DataFrame whose
+history is available from `provenance`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fisc.data.errors import (
+    CorruptFileError,
+    DataError,
+    DataWarning,
+    FiscError,
+    MissingExtraError,
+    OfflineError,
+    OptionError,
+    WriteError,
+    check_option,
+    nearest,
+    require,
+)
+from fisc.data.files import atomic_write, fingerprint
+from fisc.data.locations import cache_dir, data_home, offline
+from fisc.data.provenance import Provenance, attach, provenance, record, version
+
+if TYPE_CHECKING:
+    from fisc.data.budgets import (
+        load_budget_attention,
+        load_budget_excerpts,
+        load_budget_returns,
+        load_nse_industries,
+        load_sectors,
+    )
+    from fisc.data.catalogue import Card, Catalogue, card, catalogue
+    from fisc.data.equities import load_sp500, load_sp500_index
+    from fisc.data.population import GB2, load_incomes, load_occupations
+    from fisc.data.taxes import load_tax_schedules
+
+# Public names whose modules need pandas: imported when first asked for (PEP 562).
+_LAZY = {
+    "Card": "catalogue",
+    "Catalogue": "catalogue",
+    "card": "catalogue",
+    "catalogue": "catalogue",
+    "load_budget_attention": "budgets",
+    "load_budget_excerpts": "budgets",
+    "load_budget_returns": "budgets",
+    "load_nse_industries": "budgets",
+    "load_sectors": "budgets",
+    "load_sp500": "equities",
+    "load_sp500_index": "equities",
+    "GB2": "population",
+    "load_incomes": "population",
+    "load_occupations": "population",
+    "load_tax_schedules": "taxes",
+    "read_prices": "price_files",
+    "fetch_prices": "price_fetch",
+}
+
+__all__ = [
+    "GB2",
+    "Card",
+    "Catalogue",
+    "CorruptFileError",
+    "DataError",
+    "DataWarning",
+    "FiscError",
+    "MissingExtraError",
+    "OfflineError",
+    "OptionError",
+    "Provenance",
+    "WriteError",
+    "atomic_write",
+    "attach",
+    "cache_dir",
+    "card",
+    "catalogue",
+    "check_option",
+    "data_home",
+    "fingerprint",
+    "load_budget_attention",
+    "load_budget_excerpts",
+    "load_budget_returns",
+    "load_incomes",
+    "load_nse_industries",
+    "load_occupations",
+    "load_sectors",
+    "load_sp500",
+    "load_sp500_index",
+    "load_tax_schedules",
+    "nearest",
+    "offline",
+    "provenance",
+    "record",
+    "require",
+    "version",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
