@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from fisc.data.catalogue import Card, Catalogue, card, catalogue
     from fisc.data.equities import load_sp500, load_sp500_index
-    from fisc.data.population import GB2, load_incomes, load_occupations
+    from fisc.data.population import GB2, load_employment_by_age, load_incomes, load_occupations
     from fisc.data.taxes import load_tax_schedules
 
 # Public names whose modules need pandas: imported when first asked for (PEP 562).
@@ -54,6 +54,7 @@ _LAZY = {
     "load_sp500": "equities",
     "load_sp500_index": "equities",
     "GB2": "population",
+    "load_employment_by_age": "population",
     "load_incomes": "population",
     "load_occupations": "population",
     "load_tax_schedules": "taxes",
@@ -85,6 +86,7 @@ __all__ = [
     "load_budget_attention",
     "load_budget_excerpts",
     "load_budget_returns",
+    "load_employment_by_age",
     "load_incomes",
     "load_nse_industries",
     "load_occupations",

@@ -120,14 +120,14 @@ def record(
 
 def _plain(value: Any) -> Any:
     """Turn an option into something that JSON can hold."""
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a numpy scalar
+        return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(v) for v in value]
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():
-        return value.item()
     if hasattr(value, "tobytes") and hasattr(value, "shape"):
         return value.tolist() if value.size <= 64 else f"array {value.shape} {fingerprint(value)}"
     return str(value)
