@@ -1,0 +1,198 @@
+"""What a report is made of: figures, tables and the sections that hold them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fisc.data import DataError, Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+__all__ = ["Figure", "Section", "Table"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A picture kept as SVG, with a caption and a text that stands for it.
+
+    Attributes
+    ----------
+    svg : str
+        One ``<svg>`` element. Scripts, event attributes and references to other files are
+        refused when it is shown.
+    caption : str
+        What the picture shows, in a sentence; light markdown.
+    alt : str
+        What a reader who cannot see the picture should know; plain text.
+    narrow : str
+        The same picture laid out for a phone, or empty.
+    themed : bool
+        Whether the ink follows the page into dark mode. A picture that is not themed stands
+        on a light card there.
+    """
+
+    svg: str
+    caption: str = ""
+    alt: str = ""
+    narrow: str = ""
+    themed: bool = False
+
+    @classmethod
+    def from_matplotlib(
+        cls,
+        fig_or_axes: MatplotlibFigure | Axes,
+        *,
+        caption: str = "",
+        alt: str = "",
+        themed: bool | None = None,
+    ) -> Figure:
+        """Keep a matplotlib figure; nothing is closed or changed.
+
+        Parameters
+        ----------
+        fig_or_axes : matplotlib Figure or Axes
+            An Axes stands for its whole figure.
+        caption, alt : str
+            See `Figure`. Without `alt`, the caption stands in.
+        themed : bool, optional
+            See `Figure`; decided from the picture if not given.
+
+        Returns
+        -------
+        Figure
+
+        Raises
+        ------
+        DataError
+            If it is not a matplotlib figure or axes.
+        """
+        from fisc.report import drawing
+
+        return drawing.from_matplotlib(fig_or_axes, caption=caption, alt=alt, themed=themed)
+
+    def _repr_html_(self) -> str:
+        from fisc.report import page
+
+        return page.fragment(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of data, with a caption and a note.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Or a Series, a list of dictionaries, a dictionary of columns, or anything that offers
+        the DataFrame interchange protocol.
+    caption, note : str
+        Above and below the table; light markdown.
+    decimals : int or dict of column to int
+        Decimals of columns of floats; columns that the dictionary leaves out get 3.
+    index : bool
+        Whether the row labels are shown.
+    percent : sequence of column
+        Columns of shares (0 to 1) to be shown as percentages.
+    max_rows : int
+        A longer table shows its first and last rows, and says how many there are.
+    """
+
+    frame: pd.DataFrame
+    caption: str = ""
+    note: str = ""
+    decimals: int | Mapping[Any, int] = 3
+    index: bool = True
+    percent: Sequence[Any] = ()
+    max_rows: int = 60
+
+    def _repr_html_(self) -> str:
+        from fisc.report import page
+
+        return page.fragment(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A titled part of a report.
+
+    Attributes
+    ----------
+    title : str
+        Plain text.
+    body : str
+        Prose in light markdown: paragraphs, ``**bold**``, ``*italic*``, code, lists, links.
+        HTML in it is shown as text; put data into it through `fisc.report.plain`.
+    figures : sequence of Figure
+    tables : sequence of Table
+    notes : sequence of str
+        Cautions and counts of what was dropped; light markdown.
+    provenance : Provenance, optional
+        How the numbers were made.
+    html : sequence of str
+        Trusted HTML fragments, already escaped by whoever made them.
+    question, finding : str
+        What was asked and what was found, one sentence each with its interval; light markdown.
+        A report lists them on its front page.
+    error : str
+        Why this section failed; see `Section.failed`.
+    """
+
+    title: str
+    body: str = ""
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+    notes: Sequence[str] = ()
+    provenance: Provenance | None = None
+    html: Sequence[str] = ()
+    question: str = ""
+    finding: str = ""
+    error: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.title, str) or not self.title.strip():
+            raise DataError(f"a section needs a title in words, not {self.title!r}")
+        for name, kind in (("figures", Figure), ("tables", Table), ("notes", str), ("html", str)):
+            held = getattr(self, name)
+            # One figure given bare is what a user means by a list of one.
+            items = (held,) if isinstance(held, kind) else tuple(held)
+            for item in items:
+                if not isinstance(item, kind):
+                    raise DataError(
+                        f"section {self.title!r}: {name} holds a {type(item).__name__}; "
+                        f"expected {kind.__name__} objects"
+                    )
+            object.__setattr__(self, name, items)
+
+    @classmethod
+    def failed(cls, title: str, error: BaseException | str) -> Section:
+        """Return a section that shows an error in the place of what could not be made.
+
+        Parameters
+        ----------
+        title : str
+            Title of the section that failed.
+        error : exception or str
+            Why.
+
+        Returns
+        -------
+        Section
+
+        Examples
+        --------
+        >>> Section.failed("Prices", ValueError("no rows")).error
+        'ValueError: no rows'
+        """
+        if isinstance(error, BaseException):
+            error = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return cls(title, error=error or "unknown error")
+
+    def _repr_html_(self) -> str:
+        from fisc.report import page
+
+        return page.fragment(self)
