@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         load_nse_industries,
         load_sectors,
     )
+    from fisc.data.builders import build, verify
     from fisc.data.catalogue import Card, Catalogue, card, catalogue
     from fisc.data.equities import load_sp500, load_sp500_index
     from fisc.data.population import GB2, load_employment_by_age, load_incomes, load_occupations
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 _LAZY = {
     "Card": "catalogue",
     "Catalogue": "catalogue",
+    "build": "builders",
+    "verify": "builders",
     "card": "catalogue",
     "catalogue": "catalogue",
     "load_budget_attention": "budgets",
@@ -77,6 +80,7 @@ __all__ = [
     "WriteError",
     "atomic_write",
     "attach",
+    "build",
     "cache_dir",
     "card",
     "catalogue",
@@ -99,6 +103,7 @@ __all__ = [
     "provenance",
     "record",
     "require",
+    "verify",
     "version",
 ]
 

@@ -46,6 +46,12 @@ class Card:
         False for synthetic data.
     caveats : tuple of str
         Known faults.
+    options : tuple of str
+        Options that `fisc.data.build` accepts.
+    required : tuple of str
+        Those that it cannot do without.
+    builder : str
+        ``module:function`` that lists the parts of a built data set; empty if the loader does it.
     """
 
     name: str
@@ -62,6 +68,9 @@ class Card:
     vintage: str = ""
     real: bool = True
     caveats: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    builder: str = ""
 
     @property
     def span(self) -> str:
@@ -72,7 +81,7 @@ class Card:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return {**dataclasses.asdict(self), "caveats": list(self.caveats), "span": self.span}
+        return {**dataclasses.asdict(self), "span": self.span}
 
     def __str__(self) -> str:
         rows = "depends" if self.rows is None else f"{self.rows:,}"
@@ -165,11 +174,13 @@ def catalogue() -> Catalogue:
     (True, True)
     """
     text = (resources.files("fisc.data") / "cards.toml").read_text(encoding="utf-8")
-    cards = (
-        Card(name=name, **{**fields, "caveats": tuple(fields.get("caveats", ()))})
-        for name, fields in tomllib.loads(text).items()
-    )
-    return Catalogue(tuple(cards))
+    return Catalogue(tuple(_card(name, fields) for name, fields in tomllib.loads(text).items()))
+
+
+def _card(name: str, fields: dict[str, Any]) -> Card:
+    """Make a card of an entry of ``cards.toml``."""
+    lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    return Card(name=name, **{**fields, **lists})
 
 
 def card(name: str) -> Card:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -17,7 +17,10 @@ from fisc.data.locations import folder
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["atomic_write", "fingerprint", "locked", "sha256_file"]
+__all__ = ["PART", "atomic_write", "fingerprint", "locked", "sha256_file"]
+
+# Ending of a file that is being written; one left behind by a killed process is rubbish.
+PART = ".part"
 
 _CHUNK = 1 << 20
 
@@ -56,40 +59,27 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     """
     target = Path(path)
     folder(target.parent)
-    temporary: str | None = None
+    temporary = target.parent / f".{target.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}{PART}"
+    options: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=f".{target.name[:80]}.", suffix=".part", dir=target.parent
-        )
-        options = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-        with os.fdopen(descriptor, mode, **options) as handle:  # type: ignore[call-overload]
+        # O_EXCL: never somebody else's file; 0o666 less the umask, as a plain open would give.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        with os.fdopen(descriptor, mode, **options) as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
-        _default_permissions(temporary)
-        os.replace(temporary, target)
-        temporary = None
+        temporary.replace(target)
         _sync_folder(target.parent)
     except OSError as error:
-        if isinstance(error, WriteError):
-            raise
-        if error.errno is None:  # raised by the caller's code about something else
+        if isinstance(error, WriteError) or error.errno is None:  # not ours: the caller's code
             raise
         raise WriteError(
             f"cannot write {target} ({error.strerror or error}); nothing was changed. "
             "Free some space, or choose a folder that you may write to"
         ) from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-
-
-def _default_permissions(path: str) -> None:
-    """Give a temporary file the permissions that a plain ``open`` would have given."""
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(path: Path) -> None:

@@ -131,8 +131,7 @@ class GB2:
             raise DataError(f"GB2.sample(n={n!r}): n must be a whole number of at least 1")
         rng = np.random.default_rng(seed)
         return np.asarray(
-            self.mu
-            * (rng.standard_gamma(self.nu, n) / rng.standard_gamma(self.tau, n)) ** (1 / self.sigma)
+            self.mu * (rng.standard_gamma(self.nu, n) / rng.standard_gamma(self.tau, n)) ** (1 / self.sigma)
         )
 
 
