@@ -1,0 +1,246 @@
+"""The exact best response of every worker to a tax schedule."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fisc.data import DataError, check_option
+from fisc.economist.population import Workers
+from fisc.economist.schedule import FloatArray, TaxSchedule
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["Outcome", "outcome_of_hours", "respond"]
+
+ENGINES = ("compiled", "numpy")
+#: Workers a chunk in the whole-array engine: small enough that every temporary stays in cache.
+CHUNK = 16_384
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Outcome:
+    """What a population does under a schedule.
+
+    Attributes
+    ----------
+    hours : ndarray, shape (n,)
+        Weekly hours.
+    income : ndarray, shape (n,)
+        Annual pre-tax income.
+    tax : ndarray, shape (n,)
+        Annual tax, before the rebate.
+    rebate : float
+        Equal lump sum to each worker: mean tax, so that the budget balances.
+    utility : ndarray, shape (n,)
+        Income less tax plus rebate less the disutility of hours, in money.
+    """
+
+    hours: FloatArray
+    income: FloatArray
+    tax: FloatArray
+    rebate: float
+    utility: FloatArray
+
+    @property
+    def n(self) -> int:
+        """Number of workers."""
+        return int(self.income.size)
+
+    def summary(self) -> str:
+        """Return one line: means of hours, income, tax and utility."""
+        return (
+            f"{self.n:,} workers; mean hours {self.hours.mean():.1f}, mean income {self.income.mean():,.0f}, "
+            f"rebate {self.rebate:,.0f}, mean utility {self.utility.mean():,.0f}, "
+            f"{100 * np.mean(self.income == 0.0):.1f} % do not work"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a worker: hours, income, tax, rebate, utility."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "hours": self.hours,
+                "income": self.income,
+                "tax": self.tax,
+                "rebate": self.rebate,
+                "utility": self.utility,
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists; `from_dict` reads them back exactly."""
+        arrays = {name: getattr(self, name).tolist() for name in ("hours", "income", "tax", "utility")}
+        return {**arrays, "rebate": self.rebate}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
+        """Build from `to_dict`'s answer."""
+        arrays = {name: np.array(values[name]) for name in ("hours", "income", "tax", "utility")}
+        return cls(rebate=float(values["rebate"]), **arrays)
+
+    def plot(self, ax: Axes | None = None, *, schedule: TaxSchedule | None = None) -> Axes:
+        """Draw the density of income, with the kinks of `schedule` if given."""
+        from fisc.economist.plots import plot_income_density
+
+        return plot_income_density({"": self}, ax=ax, schedule=schedule)
+
+    def __repr__(self) -> str:
+        return f"<Outcome: {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary())}</pre>"
+
+
+def respond(workers: Workers, schedule: TaxSchedule, *, engine: str = "compiled") -> Outcome:
+    """Let every worker choose the hours that are best under `schedule`, exactly.
+
+    Each bracket's interior optimum, each kink and the cap on hours are compared, so the answer
+    is the global one for any rates, convex budget set or not. Between equally good segments the
+    worker takes the lower one; on a grid of hours, the fewer hours.
+
+    Parameters
+    ----------
+    workers : Workers
+        The population.
+    schedule : TaxSchedule
+        The tax; all revenue returns as an equal rebate.
+    engine : {"compiled", "numpy"}
+        Machine code from numba, or whole-array numpy in chunks (slower, without compilation).
+
+    Returns
+    -------
+    Outcome
+
+    Notes
+    -----
+    Workers take the rebate as given: none is large enough to move it.
+
+    Examples
+    --------
+    >>> workers = Workers([1000.0], cost=0.02)
+    >>> out = respond(workers, TaxSchedule.flat(0.0))
+    >>> bool(np.isclose(1000, 0.02 * 3.5 * out.hours[0] ** 2.5))      # s = c delta l^(delta-1)
+    True
+    """
+    check_option("engine", engine, ENGINES)
+    income = np.empty(workers.n)
+    tax = np.empty(workers.n)
+    utility = np.empty(workers.n)
+    if engine == "numpy":
+        for start in range(0, workers.n, CHUNK):
+            part = slice(start, start + CHUNK)
+            income[part], tax[part], utility[part] = _respond_chunk(workers, schedule, part)
+        total = float(tax.sum())
+    else:
+        total = _respond_compiled(workers, schedule, income, tax, utility)
+    rebate = total / workers.n
+    utility += rebate
+    return Outcome(income / workers.skill, income, tax, rebate, utility)
+
+
+def _respond_compiled(
+    workers: Workers, schedule: TaxSchedule, income: FloatArray, tax: FloatArray, value: FloatArray
+) -> float:
+    """Fill the arrays by machine code; return total tax."""
+    from fisc.economist import kernels
+
+    if workers.hours_grid is not None:
+        return kernels.best_response_on_grid(
+            workers.skill,
+            workers.cost,
+            schedule.edges,
+            schedule.rates,
+            workers.delta,
+            workers.hours_grid,
+            income,
+            tax,
+            value,
+        )
+    return kernels.best_response(
+        workers.skill,
+        workers.cost,
+        workers.free_income,
+        workers.kink_weight,
+        schedule.edges,
+        schedule.rates,
+        workers.delta,
+        workers.max_hours,
+        income,
+        tax,
+        value,
+    )
+
+
+def _respond_chunk(
+    workers: Workers, schedule: TaxSchedule, part: slice
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return income, tax and value of some workers by whole-array operations."""
+    skill, cost = workers.skill[part], workers.cost[part]
+    if workers.hours_grid is not None:
+        choices = skill[:, None] * workers.hours_grid
+        paid = schedule.tax(choices.ravel()).reshape(choices.shape)
+        value = choices - paid - cost[:, None] * workers.hours_grid**workers.delta
+        pick = value.argmax(axis=1)[:, None]  # argmax keeps the first: ties go to fewer hours
+        return tuple(np.take_along_axis(a, pick, axis=1)[:, 0] for a in (choices, paid, value))  # type: ignore[return-value]
+    upper = np.concatenate([schedule.edges[1:], [np.inf]])
+    cap = skill * workers.max_hours
+    best, chosen, paid = np.zeros((3, skill.size))
+    for low, high, rate, due in zip(schedule.edges, upper, schedule.rates, schedule.tax_at_edges, strict=True):
+        inside = workers.free_income[part] * (1.0 - rate) ** workers.elasticity
+        z = np.minimum(inside, np.minimum(high, cap))
+        tax = due + rate * (z - low)
+        value = z - tax - workers.kink_weight[part] * z**workers.delta
+        better = (z > low) & (value > best)
+        best[better], chosen[better], paid[better] = value[better], z[better], tax[better]
+    return chosen, paid, best
+
+
+def outcome_of_hours(workers: Workers, schedule: TaxSchedule, hours: FloatArray) -> Outcome:
+    """Return what follows when the workers work given hours, best or not.
+
+    Parameters
+    ----------
+    workers : Workers
+        The population.
+    schedule : TaxSchedule
+        The tax; all revenue returns as an equal rebate.
+    hours : ndarray, shape (n,)
+        Weekly hours, between 0 and ``workers.max_hours``.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    DataError
+        If the hours do not fit the workers.
+
+    Examples
+    --------
+    >>> workers = Workers([1000.0, 10.0], cost=0.02)
+    >>> out = outcome_of_hours(workers, TaxSchedule.flat(0.5), np.array([40.0, 0.0]))
+    >>> float(out.income[0]), out.rebate
+    (40000.0, 10000.0)
+    """
+    hours = np.asarray(hours, dtype=np.float64)
+    if hours.shape != (workers.n,):
+        raise DataError(f"hours must have shape ({workers.n},), one a worker, got {hours.shape}")
+    if not np.all((hours >= 0.0) & (hours <= workers.max_hours)):
+        raise DataError(
+            f"hours must lie in [0, {workers.max_hours:g}], got {np.nanmin(hours):g} to {np.nanmax(hours):g}"
+            f" with {int(np.isnan(hours).sum())} NaN"
+        )
+    income = workers.skill * hours
+    tax = schedule.tax(income)
+    rebate = float(tax.mean())
+    utility = income - tax + rebate - workers.cost * hours**workers.delta
+    return Outcome(hours.copy(), income, tax, rebate, utility)
