@@ -1,0 +1,504 @@
+"""Run target weights through a market: exact returns, costs, weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fisc.data import DataError, Provenance, record
+from fisc.portfolio.accounting import SIMPLEX_TOLERANCE, check_rate, drift, one_way_turnover, trade_kernel
+from fisc.portfolio.market import PERIODS_PER_YEAR, Market, as_market
+from fisc.portfolio.metrics import performance
+from fisc.report import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fisc.report import Section
+
+__all__ = ["BacktestResult", "Rule", "backtest", "cost_rates"]
+
+Float = NDArray[np.float64]
+Fee = Callable[[Float, float], float]
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """Something that decides row by row: what baselines and trained agents are."""
+
+    def decide(self, t: int, weights: Float) -> Float | None:
+        """Return target weights (cash first) at row `t`, or None to leave the holdings alone.
+
+        Only rows up to and including `t` may be looked at.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class BacktestResult(Result):
+    """What one strategy earned in one market, period by period.
+
+    Returns and wealth carry the date at the end of their period; weights, turnover and cost
+    the date at its start, when the trade took place. Wealth starts at 1 in cash.
+
+    Attributes
+    ----------
+    gross_returns, net_returns : pandas.Series of length n_periods
+        Simple returns before and after the cost of the trade at the start of the period.
+    wealth : pandas.Series of length n_periods
+        Wealth at the end of each period, net.
+    weights : pandas.DataFrame of shape (n_periods, n_assets + 1)
+        Weights held during the period, after trading; first column ``cash``.
+    weights_end : pandas.DataFrame of shape (n_periods, n_assets + 1)
+        Weights at the end of the period, before trading (drifted).
+    turnover : pandas.Series of length n_periods
+        One-way turnover at the start: half of the absolute weight changes, cash included.
+    cost : pandas.Series of length n_periods
+        Share of wealth lost to the trade, ``1 - mu``.
+    cash_returns : pandas.Series of length n_periods
+        What cash earned.
+    traded : pandas.Series of length n_periods
+        Value bought and sold, as a share of wealth before the trade (both legs).
+    name : str
+        Of the strategy.
+    provenance : Provenance or None
+        Options and fingerprints.
+    """
+
+    gross_returns: pd.Series[float]
+    net_returns: pd.Series[float]
+    wealth: pd.Series[float]
+    weights: pd.DataFrame
+    weights_end: pd.DataFrame
+    turnover: pd.Series[float]
+    cost: pd.Series[float]
+    cash_returns: pd.Series[float]
+    traded: pd.Series[float]
+    name: str = "portfolio"
+    provenance: Provenance | None = None
+
+    @property
+    def returns(self) -> pd.Series[float]:
+        """Net returns."""
+        return self.net_returns
+
+    @property
+    def cash_share(self) -> pd.Series[float]:
+        """Weight of cash during each period."""
+        return self.weights.iloc[:, 0]
+
+    @property
+    def effective_n(self) -> pd.Series[float]:
+        """Effective number of positions, ``1 / sum(w**2)``, cash counted as one."""
+        return 1.0 / (self.weights**2).sum(axis=1)
+
+    @property
+    def cost_drag_bp(self) -> float:
+        """Mean cost per period times 252, in basis points a year."""
+        return float(self.cost.mean() * PERIODS_PER_YEAR * 1e4)
+
+    @property
+    def turnover_a_year(self) -> float:
+        """One-way turnover a year: mean per period times 252."""
+        return float(self.turnover.mean() * PERIODS_PER_YEAR)
+
+    @property
+    def break_even_cost(self) -> float:
+        """Cost rate on both sides at which the gross growth would be used up; inf without trading.
+
+        The rate ``c`` that solves ``sum log(1 - c * traded) + sum log(growth) = 0``; NaN where the
+        strategy loses before cost.
+        """
+        from scipy.optimize import brentq
+
+        growth = float(np.log1p(self.gross_returns).sum())
+        traded = self.traded.to_numpy()
+        if growth <= 0:
+            return float("nan")
+        if traded.max() <= 0:
+            return float("inf")
+        highest = (1 - 1e-12) / traded.max()
+        return float(brentq(lambda c: np.log1p(-c * traded).sum() + growth, 0.0, highest))
+
+    @functools.cached_property
+    def _metrics(self) -> pd.Series[float]:
+        measures = performance(self.net_returns, cash=self.cash_returns.to_numpy())
+        gross = performance(self.gross_returns, cash=self.cash_returns.to_numpy())
+        equal = 1.0 / (self.weights.shape[1] - 1)
+        return pd.concat(
+            [
+                measures,
+                pd.Series(
+                    {
+                        "gross_sharpe": gross["sharpe"],
+                        "turnover": self.turnover_a_year,
+                        "cost_drag_bp": self.cost_drag_bp,
+                        "break_even_cost": self.break_even_cost,
+                        "effective_n": float(self.effective_n.mean()),
+                        "cash_share": float(self.cash_share.mean()),
+                        "equal_weight_overlap": float(
+                            np.minimum(self.weights.iloc[:, 1:].to_numpy(), equal).sum(axis=1).mean()
+                        ),
+                    }
+                ),
+            ]
+        ).rename(self.name)
+
+    def metrics(self) -> pd.Series[float]:
+        """Return the measures of `fisc.portfolio.metrics.performance` and those of trading.
+
+        Returns
+        -------
+        pandas.Series
+            Those of `performance` on net returns, then ``gross_sharpe``, ``turnover`` (one-way,
+            a year), ``cost_drag_bp`` (basis points a year), ``break_even_cost`` (rate),
+            ``effective_n``, ``cash_share`` and ``equal_weight_overlap`` (share of wealth held as
+            equal weight would hold it), the last three averaged over periods.
+        """
+        return self._metrics.copy()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a period (dated by its end): returns, wealth, turnover, cost, cash share."""
+        return pd.DataFrame(
+            {
+                "gross_return": self.gross_returns,
+                "net_return": self.net_returns,
+                "wealth": self.wealth,
+                "turnover": self.turnover.to_numpy(),
+                "cost": self.cost.to_numpy(),
+                "effective_n": self.effective_n.to_numpy(),
+                "cash_share": self.cash_share.to_numpy(),
+            }
+        )
+
+    def summary(self) -> str:
+        """Return the main measures in three lines."""
+        m = self.metrics()
+        return (
+            f"{self.name}: Sharpe {m['sharpe']:.2f} (s.e. {m['sharpe_se']:.2f}) over {len(self.wealth)} periods, "
+            f"net of costs\n"
+            f"return {m['annual_return']:.1%} and volatility {m['volatility']:.1%} a year, "
+            f"largest drawdown {m['max_drawdown']:.1%}\n"
+            f"turnover {m['turnover']:.2f} a year one-way, cost {m['cost_drag_bp']:.0f} bp a year, "
+            f"effective N {m['effective_n']:.1f}, cash {m['cash_share']:.1%}"
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw wealth on a logarithmic axis and return the Axes."""
+        from fisc.portfolio import plots
+
+        return plots.wealth({self.name: self}, ax=ax)
+
+    def section(self) -> Section:
+        """Return measures and the picture of wealth and drawdown as a section."""
+        from fisc.portfolio import plots
+        from fisc.report import Figure, Section, Table
+
+        figure = Figure.from_matplotlib(
+            plots.wealth_with_drawdown({self.name: self}),
+            caption="Wealth after costs (start 1, logarithmic) and distance below its highest value.",
+            alt=self.summary(),
+        )
+        table = Table(self.metrics().to_frame("value"), caption="Measures", decimals=3)
+        return Section(
+            f"Backtest of {self.name}",
+            body=self.summary().replace("\n", "; "),
+            figures=(figure,),
+            tables=(table,),
+            provenance=self.provenance,
+        )
+
+
+def cost_rates(name: str, rate: Any, market: Market) -> Float:
+    """Return cost rates as an array (1, n_assets), or (n_dates, n_assets) where they change.
+
+    Parameters
+    ----------
+    name : str
+        ``"buy"`` or ``"sell"``, for messages.
+    rate : float, mapping, Series, array, DataFrame or callable
+        One rate; one per asset (by name or in the market's order); one per date and asset; or a
+        function of ``(t, market)`` that returns one rate or one per asset.
+    market : Market
+
+    Returns
+    -------
+    ndarray
+        Contiguous.
+
+    Examples
+    --------
+    >>> market = Market.from_prices([[1.0, 2.0], [1.0, 2.0]])
+    >>> cost_rates("sell", {"asset0": 0.001, "asset1": 0.002}, market).tolist()
+    [[0.001, 0.002]]
+    """
+    n_dates, n_assets = market.close.shape
+    if callable(rate):
+        rows = [np.broadcast_to(check_rate(name, rate(t, market)), n_assets) for t in range(n_dates)]
+        return np.array(rows)
+    if isinstance(rate, Mapping | pd.Series):
+        missing = [a for a in market.assets if a not in rate]
+        if missing:
+            raise DataError(f"{name} has no rate for {missing[:5]}; give one for each of {n_assets} assets")
+        rate = [rate[a] for a in market.assets]
+    elif isinstance(rate, pd.DataFrame):
+        absent = [a for a in market.assets if a not in rate.columns]
+        if absent:
+            raise DataError(f"{name} has no column for {absent[:5]}; give one for each of {n_assets} assets")
+        rate = rate.reindex(market.dates)[list(market.assets)].to_numpy()
+    values = check_rate(name, rate)
+    if values.ndim == 2 and values.shape != (n_dates, n_assets):
+        raise DataError(f"{name} has shape {values.shape}; a table of rates must be ({n_dates}, {n_assets})")
+    if values.ndim == 1 and values.shape != (n_assets,):
+        raise DataError(f"{name} has {values.size} rates for {n_assets} assets; give one number or one per asset")
+    if values.ndim > 2:
+        raise DataError(f"{name} has {values.ndim} dimensions; give a number, one per asset, or a table")
+    return np.ascontiguousarray(values if values.ndim == 2 else np.broadcast_to(values, (1, n_assets)))
+
+
+def backtest(
+    market_or_prices: Any,
+    targets: Any,
+    *,
+    buy: Any,
+    sell: Any,
+    lag: int = 0,
+    fee: Fee | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    name: str | None = None,
+) -> BacktestResult:
+    """Run target weights through a market, exactly and net of costs.
+
+    Wealth starts at 1 in cash. The target of row ``t`` is decided with the data up to close
+    ``t``, traded at close ``t + lag``, and earns until the next close; the last row's target is
+    not traded. A row without a target (not in the table, or all missing) leaves the holdings
+    to drift.
+
+    Parameters
+    ----------
+    market_or_prices : Market or DataFrame
+        The market, or closing prices for `Market.from_prices`.
+    targets : DataFrame, mapping, array or callable
+        *DataFrame* by date (a subset of dates is fine) with columns cash first and then the
+        assets, or the assets alone (no cash is held then); *mapping* of date to such weights;
+        *array* with one row a date; a *callable* ``f(history)`` or ``f(history, weights)`` that
+        gets the closing prices up to and including today (a DataFrame) and the drifted weights
+        (cash first) and returns weights, or None to leave the holdings alone; or an object with
+        ``decide(t, weights)`` (see `Rule`). Weights are at least 0 and sum to 1.
+    buy, sell : float, mapping, Series, array, DataFrame or callable
+        Cost rates in [0, 1), see `cost_rates`; 0.25 % is 0.0025.
+    lag : int, default 0
+        Closes between decision and trade.
+    fee : callable, optional
+        Further cost as a share of wealth, ``fee(trades, wealth)`` of the signed trades in the
+        assets (shares of wealth): a minimum fee, a market impact.
+    start, stop : int, optional
+        First row on which to decide, and last close (exclusive); earlier rows are history.
+    name : str, optional
+        Of the strategy.
+
+    Returns
+    -------
+    BacktestResult
+
+    Raises
+    ------
+    DataError
+        If weights do not sum to one, are negative, or do not fit the market; if costs are
+        outside [0, 1).
+
+    Examples
+    --------
+    >>> prices = [[10.0, 20.0], [11.0, 20.0], [11.0, 22.0]]
+    >>> result = backtest(prices, lambda history: [0.0, 0.5, 0.5], buy=0.001, sell=0.001)
+    >>> result.net_returns.round(5).tolist()
+    [0.04895, 0.04995]
+    """
+    market = as_market(market_or_prices)
+    if isinstance(lag, bool) or not isinstance(lag, int | np.integer) or lag < 0:
+        raise DataError(f"lag={lag!r} is not a number of closes; give 0 (trade at the deciding close) or more")
+    stop = len(market) if stop is None else stop
+    if not 0 <= start < stop - 1 < len(market):
+        raise DataError(f"rows {start} to {stop} of {len(market)} hold no period; give start < stop - 1")
+    decide = _decider(market, targets)
+    c_p, c_s = cost_rates("buy", buy, market), cost_rates("sell", sell, market)
+    n_periods, width = stop - 1 - start, market.n_assets + 1
+    drifted, held = np.empty((n_periods, width)), np.empty((n_periods, width))
+    mu = np.ones(n_periods)
+    end = np.zeros(width)
+    end[0] = 1.0
+    waiting: list[Float | None] = [None] * lag
+    wealth = 1.0
+    for row, t in enumerate(range(start, stop - 1)):
+        drifted[row] = held[row] = end
+        waiting.append(decide(t, end))
+        target = waiting.pop(0)
+        if target is not None:
+            at_buy, at_sell = c_p[t if len(c_p) > 1 else 0], c_s[t if len(c_s) > 1 else 0]
+            can, now = market.tradable[t], held[row]
+            mu[row] = trade_kernel(end, target, can, at_buy, at_sell, 0.0, now)
+            if fee is not None:
+                extra = _check_fee(fee(mu[row] * now[1:] - end[1:], wealth))
+                mu[row] = trade_kernel(end, target, can, at_buy, at_sell, extra, now)
+        growth, end = drift(held[row], market.relatives[t])
+        wealth *= mu[row] * float(growth)
+    return _collect(market, drifted, held, mu, start, name or _name(targets), (buy, sell, lag))
+
+
+def _collect(
+    market: Market, drifted: Float, held: Float, mu: Float, start: int, name: str, options: tuple[Any, Any, int]
+) -> BacktestResult:
+    n_periods = len(mu)
+    begins, ends = market.dates[start : start + n_periods], market.dates[start + 1 : start + 1 + n_periods]
+    relatives = market.relatives[start : start + n_periods]
+    growth, weights_end = drift(held, relatives)
+    columns = ["cash", *market.assets]
+    buy, sell, lag = options
+    return BacktestResult(
+        gross_returns=pd.Series(growth - 1.0, index=ends, name="gross_return"),
+        net_returns=pd.Series(mu * growth - 1.0, index=ends, name="net_return"),
+        wealth=pd.Series(np.cumprod(mu * growth), index=ends, name="wealth"),
+        weights=pd.DataFrame(held, index=begins, columns=columns),
+        weights_end=pd.DataFrame(weights_end, index=ends, columns=columns),
+        turnover=pd.Series(one_way_turnover(drifted, held), index=begins, name="turnover"),
+        cost=pd.Series(1.0 - mu, index=begins, name="cost"),
+        cash_returns=pd.Series(relatives[:, 0] - 1.0, index=ends, name="cash_return"),
+        traded=pd.Series(
+            np.abs(mu[:, None] * held[:, 1:] - drifted[:, 1:]).sum(axis=1), index=begins, name="traded"
+        ),
+        name=name,
+        provenance=record(
+            options={"buy": buy, "sell": sell, "lag": lag, "name": name},
+            inputs={"close": market.close[start : start + n_periods + 1]},
+            notes=market.notes,
+        ),
+    )
+
+
+def _name(targets: Any) -> str:
+    given = getattr(targets, "name", None)
+    return given if isinstance(given, str) else "portfolio"
+
+
+def _check_fee(fee: float) -> float:
+    if not 0 <= fee < 1:
+        raise DataError(f"fee returned {fee!r}; it must be a share of wealth in [0, 1)")
+    return float(fee)
+
+
+def _decider(market: Market, targets: Any) -> Callable[[int, Float], Float | None]:
+    """Turn any form of targets into a function of row and drifted weights."""
+    if isinstance(targets, Rule):
+        return lambda t, weights: _optional(market, targets.decide(t, weights), t)
+    if callable(targets):
+        prices = market.frame()
+        parameters = [
+            p for p in inspect.signature(targets).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        if len([p for p in parameters if p.default is p.empty]) > 2 or not parameters:
+            raise DataError(
+                "the callable for targets must take (history) or (history, weights); "
+                f"it takes {[p.name for p in parameters]}"
+            )
+        if len(parameters) == 1:
+            return lambda t, weights: _optional(market, targets(prices.iloc[: t + 1]), t)
+        return lambda t, weights: _optional(market, targets(prices.iloc[: t + 1], weights.copy()), t)
+    table = _table(market, targets)
+    return lambda t, weights: None if np.isnan(table[t, 0]) else table[t]
+
+
+def _optional(market: Market, given: Any, t: int) -> Float | None:
+    return None if given is None else _target(market, given, t)
+
+
+def _target(market: Market, given: Any, t: int) -> Float:
+    """Check one row of weights and put cash first."""
+    if isinstance(given, Mapping):
+        given = pd.Series(given)
+    if isinstance(given, pd.Series) and set(market.assets) <= set(given.index):
+        rest = [label for label in given.index if label not in market.assets]
+        if len(rest) > 1:
+            raise DataError(f"target weights name {rest}, which are not assets of the market")
+        given = given.loc[[*rest, *market.assets]]
+    weights = np.asarray(given, dtype=np.float64)
+    if weights.shape == (market.n_assets,):
+        weights = np.concatenate([[0.0], weights])
+    if weights.shape != (market.n_assets + 1,):
+        raise DataError(
+            f"target at {market.dates[t]} has shape {weights.shape}; "
+            f"expected {market.n_assets + 1} weights, cash first, or {market.n_assets} without cash"
+        )
+    return _normalised(weights[None], [market.dates[t]])[0]
+
+
+def _normalised(weights: Float, dates: Any) -> Float:
+    """Return rows that sum to one exactly, or say which row is not a long-only portfolio."""
+    total = weights.sum(axis=1)
+    for bad, trouble in (
+        (~np.isfinite(total), "contain NaN or infinite values"),
+        ((weights < -SIMPLEX_TOLERANCE).any(axis=1), "are negative"),
+        (np.abs(total - 1) > SIMPLEX_TOLERANCE, "do not sum to one"),
+    ):
+        if bad.any():
+            row = int(bad.argmax())
+            raise DataError(
+                f"target weights {trouble} at {dates[row]} (sum {total[row]:.6g}, least "
+                f"{weights[row].min():.6g}; {int(bad.sum())} such rows); portfolios are long only: weights of "
+                "at least 0 that sum to 1, cash included"
+            )
+    weights = np.maximum(weights, 0.0)
+    normalised: Float = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def _table(market: Market, targets: Any) -> Float:
+    """Return targets as (n_dates, n_assets + 1) with NaN where nothing is to be traded."""
+    n_dates, width = len(market), market.n_assets + 1
+    if isinstance(targets, Mapping):
+        targets = pd.DataFrame({date: np.asarray(w, dtype=float) for date, w in targets.items()}).T
+    if isinstance(targets, pd.DataFrame):
+        unknown = targets.index.difference(market.dates)
+        if len(unknown) or not targets.index.is_unique:
+            raise DataError(
+                f"targets have {len(unknown)} dates that are not in the market or repeat dates; "
+                f"first unknown: {unknown[0] if len(unknown) else None!r}"
+            )
+        rows = market.dates.get_indexer(targets.index)
+        columns = [str(c) for c in targets.columns]
+        rest = [c for c in columns if c not in market.assets]
+        if len(rest) <= 1 and set(market.assets) <= set(columns):
+            order = [columns.index(c) for c in [*rest, *market.assets]]
+            values = targets.to_numpy(dtype=np.float64)[:, order]
+        elif isinstance(targets.columns, pd.RangeIndex) or not set(columns) & set(market.assets):
+            values = targets.to_numpy(dtype=np.float64)
+        else:
+            missing = [a for a in market.assets if a not in columns]
+            raise DataError(f"targets lack the assets {missing[:5]} or have unknown columns {rest[:5]}")
+    else:
+        values = np.asarray(targets, dtype=np.float64)
+        rows = np.arange(len(values)) if values.ndim else np.arange(0)
+        if values.ndim != 2 or len(values) not in (n_dates, n_dates - 1):
+            raise DataError(
+                f"targets have shape {values.shape}; expected one row for each of {n_dates} dates "
+                "(a table of some dates needs their dates: use a DataFrame)"
+            )
+    if values.shape[1] == width - 1:
+        missing_row = np.isnan(values).all(axis=1)
+        values = np.column_stack([np.where(missing_row, np.nan, 0.0), values])
+    if values.shape[1] != width:
+        raise DataError(
+            f"targets have {values.shape[1]} columns; expected {width}, cash first, or {width - 1} assets"
+        )
+    given = ~np.isnan(values).all(axis=1)
+    table = np.full((n_dates, width), np.nan)
+    if given.any():
+        table[rows[given]] = _normalised(values[given], market.dates[rows[given]])
+    return table

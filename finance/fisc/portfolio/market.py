@@ -1,0 +1,341 @@
+"""A market: closing prices on a calendar, what cash earns, and what can be traded when."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from fisc.data import DataError, DataWarning
+
+__all__ = ["PERIODS_PER_YEAR", "Market"]
+
+Float = NDArray[np.float64]
+PERIODS_PER_YEAR = 252
+_LARGE_DAILY_RATE = 0.01  # a cash rate above one per cent a day is nearly always an annual rate
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Market:
+    """Prices of one universe of assets, checked once; built by `from_prices`.
+
+    Attributes
+    ----------
+    close : ndarray of shape (n_dates, n_assets)
+        Closing prices, positive, in any one currency.
+    dates : pandas.Index of length n_dates
+        Strictly increasing.
+    assets : tuple of str
+        Names, unique.
+    tradable : ndarray of bool of shape (n_dates, n_assets)
+        Whether the asset can be bought and sold at that close.
+    cash_rate : ndarray of shape (n_dates,)
+        Interest that cash earns from this close to the next, as a fraction.
+    high, low, open, volume : ndarray of shape (n_dates, n_assets) or None
+        Further fields, where given; the environment may show them to the policy.
+    notes : tuple of str
+        What was repaired, counted.
+    """
+
+    close: Float
+    dates: pd.Index[Any]
+    assets: tuple[str, ...]
+    tradable: NDArray[np.bool_]
+    cash_rate: Float
+    high: Float | None = None
+    low: Float | None = None
+    open: Float | None = None
+    volume: Float | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_prices(
+        cls,
+        close: Any,
+        *,
+        high: Any = None,
+        low: Any = None,
+        open: Any = None,
+        volume: Any = None,
+        tradable: Any = None,
+        cash_rate: ArrayLike = 0.0,
+    ) -> Market:
+        """Check prices and build the market.
+
+        Parameters
+        ----------
+        close : DataFrame or array_like of shape (n_dates, n_assets)
+            Closing prices, index of dates, one column an asset. Anything with the DataFrame
+            interchange protocol is taken as well. At least two dates and two assets.
+        high, low, open, volume : same, optional
+            Further fields with the same index and columns.
+        tradable : same, of bool, optional
+            False where the asset cannot be traded at that close (suspended, at its price limit,
+            not listed). Only where it is False may `close` be missing: the last price is carried
+            forward (before the first one, the first), so that the asset earns nothing.
+        cash_rate : float or array_like of shape (n_dates,), default 0.0
+            Interest of cash **per period** (a day), from this close to the next: 4 % a year is
+            ``1.04 ** (1 / 252) - 1``.
+
+        Returns
+        -------
+        Market
+
+        Raises
+        ------
+        DataError
+            If there are fewer than two dates or assets, names or dates repeat or are out of
+            order, prices are missing, infinite, zero or negative, or shapes differ.
+
+        Examples
+        --------
+        >>> market = Market.from_prices([[10.0, 20.0], [11.0, 19.0], [12.0, 19.5]])
+        >>> market
+        Market(2 assets, 3 dates, 0 .. 2)
+        >>> market.relatives[0].round(3).tolist()
+        [1.0, 1.1, 0.95]
+        """
+        frame = _as_frame(close, "close")
+        dates, assets = _check_axes(frame)
+        shape = frame.shape
+        mask = np.ones(shape, dtype=bool)
+        if tradable is not None:
+            flags = _field(tradable, "tradable", frame)
+            if pd.isna(flags).any():
+                raise DataError("tradable contains missing values; give True or False for every date and asset")
+            mask = flags.astype(bool)
+        notes: list[str] = []
+        prices = _as_float(frame, "close")
+        gaps = np.isnan(prices)
+        if gaps.any() and tradable is not None and not (gaps & mask).any():
+            prices = pd.DataFrame(prices).ffill().bfill().to_numpy()
+            notes.append(f"carried {int(gaps.sum())} missing prices forward where trading was not possible")
+            warnings.warn(f"Market.from_prices {notes[-1]}", DataWarning, stacklevel=2)
+        _check_prices(prices, dates, assets, "close")
+        rate = _check_cash_rate(cash_rate, shape[0])
+        extra: dict[str, Float | None] = {}
+        for name, given in (("high", high), ("low", low), ("open", open), ("volume", volume)):
+            if given is None:
+                extra[name] = None
+                continue
+            values = np.array(_field(given, name, frame), dtype=np.float64)
+            if gaps.any():
+                values = np.where(gaps, prices if name != "volume" else 0.0, values)
+            if name == "volume":
+                if not (np.isfinite(values) & (values >= 0)).all():
+                    raise DataError("volume has missing, infinite or negative values; give numbers of at least 0")
+            else:
+                _check_prices(values, dates, assets, name)
+            extra[name] = values
+        return cls(prices, dates, assets, mask, rate, notes=tuple(notes), **extra)
+
+    @classmethod
+    def from_returns(cls, returns: Any, *, cash_rate: ArrayLike = 0.0) -> Market:
+        """Build a market from simple returns: the first close is 1, one row before the returns.
+
+        Parameters
+        ----------
+        returns : DataFrame or array_like of shape (n_periods, n_assets)
+            Simple returns per period, greater than -1.
+        cash_rate : float or array_like of shape (n_periods + 1,)
+            As in `from_prices`.
+
+        Returns
+        -------
+        Market
+            With ``n_periods + 1`` dates; the first is the index label minus one step for an
+            integer or date index.
+
+        Examples
+        --------
+        >>> Market.from_returns([[0.1, 0.0], [0.0, 0.1]]).close.round(2).tolist()
+        [[1.0, 1.0], [1.1, 1.0], [1.1, 1.1]]
+        """
+        frame = _as_frame(returns, "returns")
+        values = _as_float(frame, "returns")
+        if not (values > -1).all():
+            raise DataError("returns contain NaN or values of -1 and below; give simple returns greater than -1")
+        close = np.vstack([np.ones(values.shape[1]), np.cumprod(1 + values, axis=0)])
+        first = frame.index[0]
+        before: Any
+        if isinstance(first, pd.Timestamp):
+            before = first - pd.Timedelta(days=1)
+        elif isinstance(first, int | np.integer):
+            before = first - 1
+        else:
+            raise DataError(f"returns are indexed by {type(first).__name__}; expected dates or integers")
+        index = pd.Index([before, *frame.index])
+        return cls.from_prices(pd.DataFrame(close, index=index, columns=frame.columns), cash_rate=cash_rate)
+
+    @property
+    def n_assets(self) -> int:
+        """Number of assets, cash not counted."""
+        return self.close.shape[1]
+
+    @functools.cached_property
+    def relatives(self) -> Float:
+        """Price relatives from each close to the next, cash first: (n_dates - 1, n_assets + 1)."""
+        assets = self.close[1:] / self.close[:-1]
+        relatives: Float = np.column_stack([1.0 + self.cash_rate[:-1], assets])
+        relatives.setflags(write=False)
+        return relatives
+
+    @functools.cached_property
+    def returns(self) -> Float:
+        """Simple returns of the assets from each close to the next: (n_dates - 1, n_assets)."""
+        returns: Float = self.relatives[:, 1:] - 1.0
+        returns.setflags(write=False)
+        return returns
+
+    def frame(self) -> pd.DataFrame:
+        """Return the closing prices as a DataFrame."""
+        return pd.DataFrame(self.close, index=self.dates, columns=list(self.assets))
+
+    def row(self, date: Any) -> int:
+        """Return the row of the first date that is not before `date`.
+
+        Examples
+        --------
+        >>> Market.from_prices([[1.0, 2.0], [1.0, 2.0]]).row(1)
+        1
+        """
+        if isinstance(self.dates, pd.DatetimeIndex):
+            date = pd.Timestamp(date)
+        try:
+            return int(self.dates.searchsorted(date))
+        except TypeError as error:
+            raise DataError(
+                f"{date!r} cannot be compared with dates from {self.dates[0]} to {self.dates[-1]}"
+            ) from error
+
+    @overload
+    def __getitem__(self, rows: slice) -> Market: ...
+    @overload
+    def __getitem__(self, rows: Sequence[str]) -> Market: ...
+    def __getitem__(self, rows: slice | Sequence[str]) -> Market:
+        """Return a span of dates (a slice of row numbers), or some assets (a list of names)."""
+        if isinstance(rows, slice):
+            close = self.close[rows]
+            if close.shape[0] < 2:
+                raise DataError(f"the slice {rows} of {len(self)} dates leaves {close.shape[0]}; keep at least 2")
+            columns: Any = slice(None)
+        else:
+            unknown = [name for name in rows if name not in self.assets]
+            if unknown:
+                raise DataError(f"assets {unknown} are not in this market of {self.n_assets}: {list(self.assets)[:8]}")
+            if len(rows) < 2:
+                raise DataError("one asset is not a portfolio; give at least two assets")
+            columns = [self.assets.index(name) for name in rows]
+            rows = slice(None)
+
+        def cut(field: Float | None) -> Float | None:
+            return None if field is None else field[rows][:, columns]
+
+        names = self.assets if isinstance(columns, slice) else tuple(self.assets[i] for i in columns)
+        return Market(
+            self.close[rows][:, columns],
+            self.dates[rows],
+            names,
+            self.tradable[rows][:, columns],
+            self.cash_rate[rows],
+            cut(self.high),
+            cut(self.low),
+            cut(self.open),
+            cut(self.volume),
+            self.notes,
+        )
+
+    def __len__(self) -> int:
+        return self.close.shape[0]
+
+    def __repr__(self) -> str:
+        ends = [d.date() if isinstance(d, pd.Timestamp) else d for d in (self.dates[0], self.dates[-1])]
+        return f"Market({self.n_assets} assets, {len(self)} dates, {ends[0]} .. {ends[1]})"
+
+
+def as_market(prices: Any) -> Market:
+    """Return `prices` itself if it is a market, else build one from closing prices."""
+    return prices if isinstance(prices, Market) else Market.from_prices(prices)
+
+
+def _as_frame(values: Any, name: str) -> pd.DataFrame:
+    if isinstance(values, pd.DataFrame):
+        return values
+    if isinstance(values, pd.Series):
+        return values.to_frame()
+    if hasattr(values, "__dataframe__"):
+        frame: pd.DataFrame = pd.api.interchange.from_dataframe(values)
+        text = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+        return frame.set_index(text[0]) if len(text) == 1 else frame
+    array = np.asarray(values)
+    if array.ndim != 2:
+        raise DataError(f"{name} has {array.ndim} dimension(s); expected a table of dates by assets")
+    return pd.DataFrame(array, columns=[f"asset{i}" for i in range(array.shape[1])])
+
+
+def _as_float(frame: pd.DataFrame, name: str) -> Float:
+    try:
+        return np.array(frame.to_numpy(dtype=np.float64, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        columns = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+        raise DataError(f"{name} has columns that are not numbers: {columns[:5]}; keep only prices") from error
+
+
+def _check_axes(frame: pd.DataFrame) -> tuple[pd.Index[Any], tuple[str, ...]]:
+    assets = tuple(str(c) for c in frame.columns)
+    if len(assets) < 2:
+        raise DataError(f"close has {len(assets)} asset(s) {list(assets)}; a portfolio needs at least two assets")
+    if len(set(assets)) < len(assets):
+        twice = sorted({a for a in assets if assets.count(a) > 1})
+        raise DataError(f"asset names repeat: {twice[:5]}; give every column its own name")
+    if len(frame) < 2:
+        raise DataError(f"close has {len(frame)} date(s); at least two are needed for one period")
+    if not frame.index.is_unique or not frame.index.is_monotonic_increasing:
+        raise DataError("the dates of close repeat or are out of order; sort by date and drop duplicates")
+    return frame.index, assets
+
+
+def _field(values: Any, name: str, like: pd.DataFrame) -> NDArray[Any]:
+    if isinstance(values, pd.DataFrame):
+        missing = [c for c in like.columns if c not in values.columns]
+        if missing or not like.index.isin(values.index).all():
+            raise DataError(f"{name} lacks dates or assets of close (first missing assets: {missing[:5]})")
+        return values.loc[like.index, list(like.columns)].to_numpy()
+    array = np.asarray(values)
+    if array.shape != like.shape:
+        raise DataError(f"{name} has shape {array.shape}; close has {like.shape}")
+    return array
+
+
+def _check_prices(prices: Float, dates: pd.Index[Any], assets: tuple[str, ...], name: str) -> None:
+    bad = ~(np.isfinite(prices) & (prices > 0))
+    if not bad.any():
+        return
+    row, column = (int(i) for i in np.argwhere(bad)[0])
+    kind = "missing or infinite (NaN)" if not np.isfinite(prices[row, column]) else "zero or negative"
+    raise DataError(
+        f"{name} has {int(bad.sum())} bad prices; the first is {kind}: {float(prices[row, column])!r} for "
+        f"{assets[column]} at {dates[row]}; drop the asset or the dates, or pass tradable=False there"
+    )
+
+
+def _check_cash_rate(cash_rate: ArrayLike, n_dates: int) -> Float:
+    values = np.asarray(cash_rate, dtype=np.float64)
+    if values.shape not in ((), (n_dates,)):
+        raise DataError(f"cash_rate has shape {values.shape}; give one number or one per date, ({n_dates},)")
+    if not (np.isfinite(values) & (values > -1)).all():
+        raise DataError("cash_rate has missing or infinite values, or is at or below -100 % a period")
+    if np.abs(values).max() > _LARGE_DAILY_RATE:
+        warnings.warn(
+            f"cash_rate reaches {float(np.abs(values).max()):.4g} per period; it is a rate per day, not per year: "
+            "4 % a year is 1.04 ** (1 / 252) - 1",
+            DataWarning,
+            stacklevel=3,
+        )
+    return np.array(np.broadcast_to(values, n_dates))
