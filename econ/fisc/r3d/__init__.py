@@ -1,0 +1,1 @@
+"""Regression discontinuity for whole distributions."""

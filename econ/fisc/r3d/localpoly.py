@@ -1,0 +1,242 @@
+"""Local polynomial fits of many outcomes at once, on one side of the cutoff.
+
+With u_i = x_i / h, R_i = (1, u_i, ..., u_i^p) and kernel weights K_i, the coefficients
+alpha = (sum K_i R_i R_i')^{-1} sum K_i R_i Q_i' are linear in the outcomes, so that with one
+bandwidth all quantiles share the weights and the whole curve is one matrix product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import factorial
+
+import numpy as np
+
+from fisc.data import DataError
+
+from .kernels import FloatArray, Kernel, kernel_weights
+from .quantiles import IntArray
+
+# Smallest reciprocal condition number of sqrt(K) R (in units of u) that counts as identified.
+RCOND_MIN = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class SideFit:
+    """A fit on one side; g = 1 with one bandwidth for all m outcomes, else g = m.
+
+    Attributes
+    ----------
+    rows : slice
+        The k units within the (widest) bandwidth; x ascends, so they lie side by side.
+    root : array, shape (k, g)
+        Square root of kernel times unit weight.
+    coefficient_weights : array, shape (k, g)
+        Weights w_i with sum_i w_i Q_i = the coefficient asked for, per unit of x.
+    leverage : array, shape (k, g)
+        K_i R_i' G^{-1} R_i.
+    alpha : array, shape (p+1, m)
+        Coefficients in powers of u = x/h.
+    fitted : array, shape (k, m)
+        Fitted values at the units.
+    n_inside : int array, shape (g,)
+        Units with positive kernel weight.
+    """
+
+    rows: slice
+    root: FloatArray
+    coefficient_weights: FloatArray
+    leverage: FloatArray
+    alpha: FloatArray
+    fitted: FloatArray
+    n_inside: IntArray
+
+    @property
+    def inside(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """Shape (k, g): whether a unit has positive weight."""
+        return self.root > 0.0
+
+
+def fit_side(
+    x: FloatArray,
+    outcomes: FloatArray,
+    bandwidth: FloatArray,
+    order: int,
+    kernel: Kernel,
+    *,
+    plus: bool,
+    deriv: int = 0,
+    unit_weights: FloatArray | None = None,
+) -> SideFit:
+    """Local polynomial of `order` at 0 on one side.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+        Running variable less the cutoff, ascending; ties (x = 0) belong to the plus side.
+    outcomes : array, shape (n, m)
+        Unit quantiles, or the treatment as one column.
+    bandwidth : array, shape (1,) or (m,)
+        In units of x.
+    order : int
+        Order p of the polynomial.
+    kernel : {"triangular", "epanechnikov", "uniform"}
+        The kernel.
+    plus : bool
+        Which side.
+    deriv : int
+        Which derivative at 0 the `coefficient_weights` deliver.
+    unit_weights : array, shape (n,), optional
+        Positive weights of the units.
+
+    Returns
+    -------
+    SideFit
+        The fit.
+
+    Raises
+    ------
+    DataError
+        When the window holds too few distinct values of x for the order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(0, 1, 9)
+    >>> side = fit_side(x, 2 + 3 * x[:, None], np.array([1.]), 1, "triangular", plus=True)
+    >>> side.alpha.ravel().round(12)
+    array([2., 3.])
+    """
+    widest = float(bandwidth.max())
+    rows = window(x, widest, plus)
+    u = x[rows][:, None] / bandwidth
+    mass = kernel_weights(u, kernel)
+    if unit_weights is not None:
+        mass = mass * unit_weights[rows][:, None]
+    n_inside = np.count_nonzero(mass > 0.0, axis=0)
+    fewest = int(np.argmin(n_inside))
+    if n_inside[fewest] < order + 1:
+        raise _too_few(int(n_inside[fewest]), order, bandwidth[fewest], plus)
+    scale = factorial(deriv) / bandwidth**deriv
+    if bandwidth.size == 1:
+        return _common(rows, u[:, 0], np.sqrt(mass), outcomes[rows], order, deriv, scale, n_inside, plus, bandwidth)
+    return _columnwise(rows, u, mass, outcomes[rows], order, deriv, scale, n_inside, plus, bandwidth)
+
+
+def window(x: FloatArray, reach: float, plus: bool) -> slice:
+    """The units of one side within `reach` of the cutoff; `x` ascends.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> window(np.array([-2., -1., 0., 1.]), 1.0, plus=False)
+    slice(1, 2, None)
+    """
+    zero = int(np.searchsorted(x, 0.0, side="left"))
+    if plus:
+        return slice(zero, max(zero, int(np.searchsorted(x, reach, side="right"))))
+    return slice(min(zero, int(np.searchsorted(x, -reach, side="left"))), zero)
+
+
+def _common(
+    rows: slice,
+    u: FloatArray,
+    root: FloatArray,
+    outcomes: FloatArray,
+    order: int,
+    deriv: int,
+    scale: FloatArray,
+    n_inside: IntArray,
+    plus: bool,
+    bandwidth: FloatArray,
+) -> SideFit:
+    """One bandwidth: QR of the weighted design, then products with all outcomes."""
+    regressors = u[:, None] ** np.arange(order + 1)
+    basis, triangle = np.linalg.qr(root * regressors)
+    singular = np.linalg.svd(triangle, compute_uv=False)
+    if not singular[-1] > RCOND_MIN * singular[0]:
+        raise _singular(order, bandwidth[0], plus)
+    coefficient_map = np.linalg.solve(triangle, (basis * root).T)  # (p+1, k)
+    alpha = coefficient_map @ outcomes
+    return SideFit(
+        rows=rows,
+        root=root,
+        coefficient_weights=(scale * coefficient_map[deriv])[:, None],
+        leverage=np.einsum("ij,ij->i", basis, basis)[:, None],
+        alpha=alpha,
+        fitted=regressors @ alpha,
+        n_inside=n_inside,
+    )
+
+
+def _columnwise(
+    rows: slice,
+    u: FloatArray,
+    mass: FloatArray,
+    outcomes: FloatArray,
+    order: int,
+    deriv: int,
+    scale: FloatArray,
+    n_inside: IntArray,
+    plus: bool,
+    bandwidth: FloatArray,
+) -> SideFit:
+    """One bandwidth per outcome: kernel moments of every column, then m small systems."""
+    m = bandwidth.size
+    moments = np.empty((2 * order + 1, m))
+    products = np.empty((order + 1, m))
+    power = mass.copy()
+    for j in range(2 * order + 1):
+        moments[j] = power.sum(axis=0)
+        if j <= order:
+            products[j] = np.einsum("ij,ij->j", power, outcomes)
+        power *= u
+    index = np.arange(order + 1)
+    gram = moments[index[:, None] + index[None, :]].transpose(2, 0, 1)  # (m, p+1, p+1)
+    eigenvalues = np.linalg.eigvalsh(gram)
+    weak = ~(eigenvalues[:, 0] > RCOND_MIN**2 * eigenvalues[:, -1])
+    if weak.any():
+        raise _singular(order, bandwidth[int(np.argmax(weak))], plus)
+    inverse = np.linalg.inv(gram)
+    alpha = np.einsum("mab,bm->am", inverse, products)
+    quadratic = np.zeros((2 * order + 1, m))
+    for a in range(order + 1):
+        for b in range(order + 1):
+            quadratic[a + b] += inverse[:, a, b]
+    return SideFit(
+        rows=rows,
+        root=np.sqrt(mass),
+        coefficient_weights=scale * mass * _horner(inverse[:, deriv, :].T, u),
+        leverage=mass * _horner(quadratic, u),
+        alpha=alpha,
+        fitted=_horner(alpha, u),
+        n_inside=n_inside,
+    )
+
+
+def _horner(coefficients: FloatArray, u: FloatArray) -> FloatArray:
+    """sum_j coefficients[j] u^j, column by column."""
+    value = np.broadcast_to(coefficients[-1], u.shape).copy()
+    for row in coefficients[-2::-1]:
+        value *= u
+        value += row
+    return value
+
+
+def _side(plus: bool) -> str:
+    return "at or above" if plus else "below"
+
+
+def _too_few(count: int, order: int, bandwidth: float, plus: bool) -> DataError:
+    return DataError(
+        f"bandwidth {bandwidth:.6g} leaves {count} units with positive weight {_side(plus)} the cutoff; "
+        f"a polynomial of order {order} needs at least {order + 1}: widen the bandwidth, lower p, "
+        "or check that the cutoff lies inside the data"
+    )
+
+
+def _singular(order: int, bandwidth: float, plus: bool) -> DataError:
+    return DataError(
+        f"the units {_side(plus)} the cutoff within bandwidth {bandwidth:.6g} do not identify a polynomial of "
+        f"order {order} (too few distinct values of the running variable): widen the bandwidth or lower p"
+    )

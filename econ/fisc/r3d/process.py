@@ -1,0 +1,199 @@
+"""The error process of the two limit curves: covariance, draws, sup quantiles, p-values.
+
+Given the data, multiplier draws with Gaussian multipliers are exactly N(0, D'D). The m x m matrix
+D'D therefore replaces the n x B multipliers: it is factored once and draws are made of m-vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from fisc.data import DataError
+
+from .estimation import Estimate, SideScores
+from .kernels import FloatArray
+from .quantiles import IntArray
+
+MultiplierName = Literal["normal", "mammen", "rademacher"]
+MULTIPLIERS: tuple[MultiplierName, ...] = ("normal", "mammen", "rademacher")
+
+
+@dataclass(frozen=True)
+class Process:
+    """Errors (nu_plus, d_plus, nu_minus, d_minus) of the limits; d only in fuzzy designs.
+
+    Attributes
+    ----------
+    covariance : array, shape (2M, 2M)
+        M = m, or m + 1 with a first stage; the plus block comes first.
+    m : int
+        Grid points.
+    n_boot : int
+        Draws.
+    seed : int
+        Seed of the Gaussian draws.
+    given : array, shape (n_boot, 2M), optional
+        Draws made with multipliers; without it they are drawn from N(0, covariance).
+    """
+
+    covariance: FloatArray
+    m: int
+    n_boot: int
+    seed: int
+    given: FloatArray | None = None
+
+    @cached_property
+    def draws(self) -> FloatArray:
+        """Shape (n_boot, 2M)."""
+        if self.given is not None:
+            return self.given
+        rng = np.random.default_rng(self.seed)
+        half = self.covariance.shape[0] // 2
+        if not np.any(self.covariance[:half, half:]):  # no unit or cluster has scores on both sides
+            parts = (self.covariance[:half, :half], self.covariance[half:, half:])
+            return np.hstack([rng.standard_normal((self.n_boot, half)) @ _root(part).T for part in parts])
+        return rng.standard_normal((self.n_boot, 2 * half)) @ _root(self.covariance).T
+
+    @property
+    def plus(self) -> FloatArray:
+        """Draws of the upper limit curve, shape (n_boot, m)."""
+        return self.draws[:, : self.m]
+
+    @property
+    def minus(self) -> FloatArray:
+        """Draws of the lower limit curve, shape (n_boot, m)."""
+        half = self.draws.shape[1] // 2
+        return self.draws[:, half : half + self.m]
+
+    def contrast(self, jump: FloatArray, first_stage: float) -> FloatArray:
+        """Matrix L, shape (2M, m), with error of tau = L' (nu_plus, d_plus, nu_minus, d_minus).
+
+        The fuzzy effect is linearised: (first_stage * (nu_+ - nu_-) - jump * (d_+ - d_-)) / first_stage^2.
+        """
+        half = self.covariance.shape[0] // 2
+        matrix = np.zeros((2 * half, self.m))
+        index = np.arange(self.m)
+        matrix[index, index] = 1.0 / first_stage
+        matrix[half + index, index] = -1.0 / first_stage
+        if half > self.m:
+            matrix[self.m] = -jump / first_stage**2
+            matrix[half + self.m] = jump / first_stage**2
+        return matrix
+
+
+def _root(covariance: FloatArray) -> FloatArray:
+    """A matrix R with R R' = covariance, which may be singular."""
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.clip(values, 0.0, None))
+
+
+def make_process(
+    estimate: Estimate,
+    clusters: IntArray | None,
+    n_boot: int,
+    seed: int,
+    multipliers: FloatArray | MultiplierName | None = None,
+) -> Process:
+    """Covariance of the limits and, if multipliers are asked for, their draws.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        With scores of k units a side.
+    clusters : int array, shape (n,), optional
+        Scores are summed, and multipliers drawn, by cluster.
+    n_boot, seed : int
+        Draws and their seed.
+    multipliers : array (n, B) or {"normal", "mammen", "rademacher"}, optional
+        Explicit multipliers, or the law to draw them from.
+
+    Returns
+    -------
+    Process
+        The process.
+    """
+    upper, lower = estimate.plus_scores, estimate.minus_scores
+    m = estimate.tau.size
+    size = upper.curve.shape[1] + upper.stage.shape[1]
+    covariance = np.zeros((2 * size, 2 * size))
+    if clusters is None:
+        covariance[:size, :size] = _gram(upper.all)
+        covariance[size:, size:] = _gram(lower.all)
+    else:
+        summed = np.hstack([_by_cluster(side, clusters) for side in (upper, lower)])
+        covariance = _gram(summed)
+    if multipliers is None:
+        return Process(covariance, m, n_boot, seed)
+    if isinstance(multipliers, str):
+        n_rows = upper.rows.stop if clusters is None else int(clusters.max()) + 1
+        xi = draw_multipliers(multipliers, n_rows, n_boot, seed)
+        xi = xi if clusters is None else xi[clusters]
+    else:
+        xi = multipliers
+    given = np.hstack([xi[side.rows].T @ side.all for side in (upper, lower)])
+    return Process(covariance, m, given.shape[0], seed, given)
+
+
+def _gram(matrix: FloatArray) -> FloatArray:
+    product: FloatArray = matrix.T @ matrix
+    return product
+
+
+def _by_cluster(side: SideScores, clusters: IntArray) -> FloatArray:
+    from scipy.sparse import csr_array
+
+    k = side.rows.stop - side.rows.start
+    member = csr_array((np.ones(k), (clusters[side.rows], np.arange(k))), shape=(int(clusters.max()) + 1, k))
+    total: FloatArray = member @ side.all
+    return total
+
+
+def draw_multipliers(law: MultiplierName, n: int, n_boot: int, seed: int) -> FloatArray:
+    """Multipliers with mean zero and variance one, shape (n, n_boot).
+
+    Examples
+    --------
+    >>> draw_multipliers("rademacher", 2, 3, seed=0)
+    array([[ 1.,  1.,  1.],
+           [-1., -1., -1.]])
+    """
+    rng = np.random.default_rng(seed)
+    if law == "normal":
+        return rng.standard_normal((n, n_boot))
+    if law == "rademacher":
+        return 2.0 * rng.integers(0, 2, (n, n_boot)) - 1.0
+    golden = (1.0 + np.sqrt(5.0)) / 2.0
+    low = rng.random((n, n_boot)) < golden / np.sqrt(5.0)
+    return np.where(low, 1.0 - golden, golden)
+
+
+def critical_value(suprema: FloatArray, alpha: float) -> float:
+    """The ceil((1 - alpha)(B + 1))-th smallest of B suprema, at most the largest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> critical_value(np.arange(1., 20.), 0.05)
+    19.0
+    """
+    b = suprema.size
+    if b == 0:
+        raise DataError("n_boot=0 leaves no draws for a uniform band: ask for at least 1/alpha - 1 draws")
+    rank = min(int(np.ceil((1.0 - alpha) * (b + 1) - 1e-9)), b)
+    return float(np.partition(suprema, rank - 1)[rank - 1])
+
+
+def p_value(statistic: float, draws: FloatArray) -> float:
+    """(1 + #{draw >= statistic}) / (B + 1), which is never zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p_value(2.5, np.array([1., 2., 3.]))
+    0.5
+    """
+    return float((1 + np.count_nonzero(draws >= statistic)) / (draws.size + 1))

@@ -1,0 +1,85 @@
+"""The prepared sample: what every estimator, test and picture of this package works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .kernels import FloatArray
+from .quantiles import IntArray
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Units ready for estimation; n units, m quantiles.
+
+    Attributes
+    ----------
+    x : array, shape (n,)
+        Running variable less the cutoff, ascending, so that every window is a slice of the units.
+    q : array, shape (m,)
+        Ascending probabilities, strictly inside (0, 1).
+    curves : array, shape (n, m)
+        Unit quantiles on `q`.
+    labels : array, shape (n,)
+        Unit identifiers.
+    sizes : int array, shape (n,), optional
+        Micro values behind each unit.
+    treatment : array, shape (n,), optional
+        Treatment taken (fuzzy design).
+    unit_weights : array, shape (n,), optional
+        Positive weights of units, mean one.
+    clusters : int array, shape (n,), optional
+        Cluster codes 0..G-1.
+    covariates : array, shape (n, k), optional
+        Unit-level covariates.
+    covariate_names : tuple of str
+        Their names.
+    position : int array, shape (n,)
+        Row of each unit in the caller's order of units (some may have been dropped).
+    n_given : int
+        Units in the caller's data.
+    cutoff : float
+        Where x = 0 lies in the caller's units.
+    """
+
+    x: FloatArray
+    q: FloatArray
+    curves: FloatArray
+    labels: NDArray[Any]
+    position: IntArray
+    n_given: int
+    cutoff: float = 0.0
+    sizes: IntArray | None = None
+    treatment: FloatArray | None = None
+    unit_weights: FloatArray | None = None
+    clusters: IntArray | None = None
+    covariates: FloatArray | None = None
+    covariate_names: tuple[str, ...] = ()
+
+    @property
+    def plus(self) -> NDArray[np.bool_]:
+        """Whether a unit is at or above the cutoff."""
+        return self.x >= 0.0
+
+    def take(self, rows: NDArray[Any]) -> Sample:
+        """The same sample with only the units `rows` (a mask or positions)."""
+
+        def pick(values: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            x=self.x[rows],
+            curves=self.curves[rows],
+            labels=self.labels[rows],
+            position=self.position[rows],
+            sizes=pick(self.sizes),
+            treatment=pick(self.treatment),
+            unit_weights=pick(self.unit_weights),
+            clusters=pick(self.clusters),
+            covariates=pick(self.covariates),
+        )
