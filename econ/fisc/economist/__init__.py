@@ -17,15 +17,25 @@ from fisc.economist.response import Outcome, outcome_of_hours, respond
 from fisc.economist.schedule import TaxSchedule
 
 # Public names whose modules need pandas, scipy or pydantic: imported when first asked for (PEP 562).
-_LAZY: dict[str, str] = {}
+_LAZY = {
+    "Certificate": "optimum",
+    "Optimum": "optimum",
+    "optimal_schedule": "optimum",
+}
+
+if TYPE_CHECKING:
+    from fisc.economist.optimum import Certificate, Optimum, optimal_schedule
 
 __all__ = [
     "CRITERIA",
+    "Certificate",
     "Criterion",
+    "Optimum",
     "Outcome",
     "TaxSchedule",
     "Workers",
     "gap_closed",
+    "optimal_schedule",
     "outcome_of_hours",
     "respond",
     "welfare",
