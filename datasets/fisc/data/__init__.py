@@ -36,19 +36,19 @@ if TYPE_CHECKING:
         load_sectors,
     )
     from fisc.data.builders import build, verify
-    from fisc.data.catalogue import Card, Catalogue, card, catalogue
+    from fisc.data.cards import Card, Catalogue, card, catalogue
     from fisc.data.equities import load_sp500, load_sp500_index
     from fisc.data.population import GB2, load_employment_by_age, load_incomes, load_occupations
     from fisc.data.taxes import load_tax_schedules
 
 # Public names whose modules need pandas: imported when first asked for (PEP 562).
 _LAZY = {
-    "Card": "catalogue",
-    "Catalogue": "catalogue",
+    "Card": "cards",
+    "Catalogue": "cards",
     "build": "builders",
     "verify": "builders",
-    "card": "catalogue",
-    "catalogue": "catalogue",
+    "card": "cards",
+    "catalogue": "cards",
     "load_budget_attention": "budgets",
     "load_budget_excerpts": "budgets",
     "load_budget_returns": "budgets",

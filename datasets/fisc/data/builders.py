@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fisc.data.catalogue import Card, card, catalogue
+from fisc.data.cards import Card, card, catalogue
 from fisc.data.errors import CorruptFileError, DataError, nearest
 from fisc.data.files import PART, atomic_write, fingerprint, locked, sha256_file
 from fisc.data.locations import folder
