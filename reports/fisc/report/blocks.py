@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError, Provenance
+from fisc.data import DataError, OptionError, Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,14 @@ class Figure:
     alt: str = ""
     narrow: str = ""
     themed: bool = False
+
+    def __post_init__(self) -> None:
+        from fisc.report import svg
+
+        # The plain form is a fixed point, so that a figure read back from JSON stays the same.
+        object.__setattr__(self, "svg", svg.normalise(self.svg))
+        if self.narrow:
+            object.__setattr__(self, "narrow", svg.normalise(self.narrow))
 
     @classmethod
     def from_matplotlib(
@@ -95,7 +104,7 @@ class Table:
     decimals : int or dict of column to int
         Decimals of columns of floats; columns that the dictionary leaves out get 3.
     index : bool
-        Whether the row labels are shown.
+        Whether the row labels are shown. A plain count 0, 1, 2, ... never is.
     percent : sequence of column
         Columns of shares (0 to 1) to be shown as percentages.
     max_rows : int
@@ -109,6 +118,25 @@ class Table:
     index: bool = True
     percent: Sequence[Any] = ()
     max_rows: int = 60
+
+    def __post_init__(self) -> None:
+        from fisc.report import tables
+
+        frame = tables.as_frame(self.frame)
+        object.__setattr__(self, "frame", frame)
+        given = list(self.decimals) if isinstance(self.decimals, Mapping) else []
+        for option, labels in (("decimals", given), ("percent", list(self.percent))):
+            for label in labels:
+                if label not in frame.columns:
+                    raise OptionError(
+                        f"{option} names the column {label!r}, which the table does not have; "
+                        f"it has {', '.join(map(repr, list(frame.columns)[:12]))}"
+                    )
+        for places in self.decimals.values() if isinstance(self.decimals, Mapping) else (self.decimals,):
+            if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= 12:
+                raise DataError(f"decimals={places!r}; expected a whole number from 0 to 12")
+        if self.max_rows < 2:
+            raise DataError(f"max_rows={self.max_rows!r}; a table shows at least 2 rows")
 
     def _repr_html_(self) -> str:
         from fisc.report import page
@@ -167,6 +195,15 @@ class Section:
                         f"expected {kind.__name__} objects"
                     )
             object.__setattr__(self, name, items)
+
+    @property
+    def anchor(self) -> str:
+        """The name by which ``[...](#name)`` in a body refers to this section.
+
+        Made from the title: ``"Tax reform, 2026"`` gives ``"tax-reform-2026"``. Where two
+        sections of a report have one title, the second's name ends in ``-2``.
+        """
+        return re.sub(r"\W+", "-", self.title.lower()).strip("-_") or "section"
 
     @classmethod
     def failed(cls, title: str, error: BaseException | str) -> Section:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
 import html
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from fisc.data import DataError, atomic_write, require
-from fisc.report import prose
+from fisc.data import DataError, atomic_write, require, version
+from fisc.report import facts, prose
 from fisc.report.blocks import Figure, Section, Table
 
 __all__ = ["Report", "fragment"]
@@ -25,8 +27,16 @@ class Report:
     title : str
         Plain text.
     sections : sequence of Section
+        In the order of the page. Sections that have a `question` or a `finding` are listed on
+        the front of it.
     subtitle : str
-        Light markdown.
+        Below the title; light markdown.
+
+    Examples
+    --------
+    >>> report = Report("Prices", [Section("Returns", "Mean return: **4%**.")])
+    >>> "<strong>4%</strong>" in report.to_html(now="2026-01-01T00:00:00Z")
+    True
     """
 
     title: str
@@ -45,6 +55,11 @@ class Report:
                 )
         object.__setattr__(self, "sections", sections)
 
+    @property
+    def failures(self) -> tuple[Section, ...]:
+        """The sections that show an error in their place."""
+        return tuple(section for section in self.sections if section.error)
+
     def to_html(
         self, path: str | os.PathLike[str] | None = None, *, now: dt.datetime | str | None = None
     ) -> str:
@@ -55,22 +70,22 @@ class Report:
         path : path-like, optional
             Where to write it, whole or not at all.
         now : datetime or str, optional
-            The time to print; the present if not given. The same report with the same `now`
-            gives the same bytes.
+            The time to print, with its zone (without one, UTC); the present if not given. The
+            same report with the same `now` gives the same bytes.
 
         Returns
         -------
         str
-            The HTML.
+            The HTML. It has no script, fetches nothing, and stands in one file.
 
         Raises
         ------
+        DataError
+            If `now` is not a time.
         WriteError
             If `path` cannot be written.
         """
-        parts = "".join(fragment(section) for section in self.sections)
-        title = html.escape(self.title)
-        text = f"<!DOCTYPE html><title>{title}</title><h1>{title}</h1>{prose.to_html(self.subtitle)}{parts}"
+        text = _page(self, now, printed=False)
         if path is not None:
             with atomic_write(path) as file:
                 file.write(text)
@@ -93,32 +108,194 @@ class Report:
 
         Raises
         ------
+        DataError
+            If `now` is not a time.
         MissingExtraError
             If WeasyPrint is not installed.
         WriteError
             If `path` cannot be written.
         """
         weasyprint = require("weasyprint", extra="pdf")
-        data = weasyprint.HTML(string=self.to_html(now=now)).write_pdf()
+        data = weasyprint.HTML(string=_page(self, now, printed=True)).write_pdf()
         with atomic_write(path, "wb") as file:
             file.write(data)
         return Path(path)
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        # A frame of its own: the page's styles must not reach the notebook, nor its own them.
+        return (
+            f'<iframe sandbox="" srcdoc="{html.escape(self.to_html())}" title="{html.escape(self.title)}" '
+            'style="width:100%;height:44rem;border:1px solid #dfe4ea"></iframe>'
+        )
+
+
+def _page(report: Report, now: dt.datetime | str | None, *, printed: bool) -> str:
+    """Return the whole page, for the screen or for WeasyPrint."""
+    moment = facts.moment(now)
+    anchors: set[str] = set()
+    counts = {"figures": 0, "tables": 0}
+    parts = []
+    for number, section in enumerate(report.sections, start=1):
+        part = _section(section, f"s{number}", printed=printed, counts=counts)
+        part.update(number=number, anchor=_unique(section.anchor, anchors))
+        parts.append(part)
+    told = [part for part in parts if part["question"] or part["finding"]]
+    lost, every = len(report.failures), len(parts)
+    return _render(
+        "page.html.jinja",
+        title=report.title,
+        subtitle=_safe(prose.to_html(report.subtitle)),
+        parts=parts,
+        brief=[part for part in parts if part in told or part["error"]] if told else [],
+        failed=f"{lost} of {every} sections could not be made; see below for the reason." if lost else "",
+        facts=facts.of_report(report.sections, moment),
+        moment=moment,
+        version=version(),
+        css=_safe(_css("blocks.css") + _css("page.css")),
+        open=printed,
+    )
 
 
 def fragment(block: Figure | Table | Section) -> str:
-    """Render one block by itself, as a notebook shows it."""
-    if isinstance(block, Figure):
-        return f"<figure>{block.svg}<figcaption>{prose.inline(block.caption)}</figcaption></figure>"
-    if isinstance(block, Table):
-        return block.frame.to_html(border=0, index=block.index)
-    parts = [f"<h2>{html.escape(block.title)}</h2>", prose.to_html(block.body)]
-    parts += [fragment(figure) for figure in block.figures]
-    parts += [fragment(table) for table in block.tables]
-    parts += [f"<p>{prose.inline(note)}</p>" for note in block.notes]
-    parts += list(block.html)
-    if block.error:
-        parts.append(f"<p>{html.escape(block.error)}</p>")
-    return "".join(parts)
+    """Return one block with its styles, as a notebook shows it.
+
+    Parameters
+    ----------
+    block : Figure, Table or Section
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> fragment(Section("Returns")).count("<h2>Returns</h2>")
+    1
+    """
+    section = block if isinstance(block, Section) else Section("block", **_holding(block))
+    # Several fragments stand in one notebook: their ids must not clash.
+    prefix = "n" + hashlib.sha256(repr(block).encode()).hexdigest()[:10]
+    part = _section(section, prefix, printed=False, counts=None)
+    kind = {Figure: "picture", Table: "data"}.get(type(block), "section")
+    shown = {"picture": part["figures"], "data": part["tables"], "section": [part]}[kind]
+    return _render("fragment.html.jinja", kind=kind, item=shown[0], css=_safe(_css("blocks.css")))
+
+
+def _holding(block: Figure | Table) -> dict[str, Any]:
+    return {"figures": [block]} if isinstance(block, Figure) else {"tables": [block]}
+
+
+def _section(
+    section: Section, prefix: str, *, printed: bool, counts: dict[str, int] | None
+) -> dict[str, Any]:
+    """Return what the template shows of a section; text in markup is already escaped."""
+    return {
+        "anchor": "",
+        "number": "",
+        "title": section.title,
+        "question": _safe(prose.inline(section.question)),
+        "finding": _safe(prose.inline(section.finding)),
+        "error": section.error,
+        "body": _safe(prose.to_html(section.body)),
+        "figures": [
+            _figure(figure, f"{prefix}f{i}", _count(counts, "figures"), printed=printed)
+            for i, figure in enumerate(section.figures)
+        ],
+        "tables": [_table(table, _count(counts, "tables")) for table in section.tables],
+        "html": [_safe(text) for text in section.html],
+        "notes": [_safe(prose.inline(note)) for note in section.notes],
+        "facts": facts.of_section(section.provenance) if section.provenance is not None else [],
+        "open": printed,
+    }
+
+
+def _count(counts: dict[str, int] | None, kind: str) -> int | None:
+    """Number figures and tables through the report; a fragment by itself has no numbers."""
+    if counts is None:
+        return None
+    counts[kind] += 1
+    return counts[kind]
+
+
+def _figure(figure: Figure, prefix: str, number: int | None, *, printed: bool) -> dict[str, Any]:
+    from fisc.report import svg
+
+    label = f"Figure {number}" if number else ""
+    words = figure.alt or figure.caption or label or "Figure"
+    attributes = f'role="img" aria-label="{html.escape(words)}"'
+    themed = figure.themed and not printed
+    width, _ = svg.size(figure.svg)
+    narrow = ""
+    if figure.narrow and not printed:
+        narrow = svg.embed(figure.narrow, f"{prefix}n", themed=themed, attributes=attributes)
+    return {
+        "label": label,
+        "id": f"figure-{number}" if number else "",
+        "caption": _safe(prose.inline(figure.caption)),
+        "wide": _safe(svg.embed(figure.svg, prefix, themed=themed, attributes=attributes)),
+        "narrow": _safe(narrow),
+        "themed": figure.themed,
+        "slim": width <= _SLIM,
+        "max_width": "" if width >= _FULL else round(width * _PIXELS),
+    }
+
+
+_FULL = 500.0  # points: a picture this wide takes the whole column
+_SLIM = 330.0  # points: a picture no wider than this is readable on a phone as it is
+_PIXELS = 1.5  # pixels a point, so that letters are as high in small pictures as in wide ones
+
+
+def _table(table: Table, number: int | None) -> dict[str, Any]:
+    from fisc.report import tables
+
+    rows = len(table.frame)
+    cut = f"{table.max_rows:,} of {rows:,} rows are shown." if rows > table.max_rows else ""
+    return {
+        "label": f"Table {number}" if number else "",
+        "id": f"table-{number}" if number else "",
+        "caption": _safe(prose.inline(table.caption)),
+        "note": _safe(prose.inline(table.note)),
+        "cut": cut or ("The table has no rows." if not rows else ""),
+        "html": _safe(tables.render(table)),
+    }
+
+
+def _unique(anchor: str, taken: set[str]) -> str:
+    name, number = anchor, 1
+    while name in taken:
+        number += 1
+        name = f"{anchor}-{number}"
+    taken.add(name)
+    return name
+
+
+def _safe(text: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704  # nosec B704: made here from escaped parts
+
+
+def _css(name: str) -> str:
+    from fisc.report.palette import DARK
+
+    text = (_TEMPLATES / name).read_text(encoding="utf-8")
+    return text.replace(
+        "/*dark-figures*/", " ".join(f"--c-{light}: #{dark};" for light, dark in DARK.items())
+    )
+
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def _render(template: str, **values: Any) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(**values)
