@@ -1,0 +1,217 @@
+"""The demo's section on the market itself: prices, returns, drawdowns, two simple strategies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fisc.portfolio import BacktestResult
+    from fisc.report import Figure, Section
+
+__all__ = ["market_section"]
+
+# One-way cost of a trade, as a share of what is traded.
+COST = 0.0025
+SHOWN = ("AAPL", "AMD", "GE", "RRC")
+
+
+def market_section(seed: int = 0) -> Section:
+    """Describe the twenty S&P 500 stocks, and compare two portfolios that need no forecast.
+
+    Parameters
+    ----------
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Section
+    """
+    from fisc.data import load_sp500, load_sp500_index, provenance, record
+    from fisc.portfolio import backtest, baselines
+    from fisc.report import Section
+
+    prices, index = load_sp500(), load_sp500_index()["SP500"]
+    runs = {
+        "buy and hold": backtest(prices, baselines.get("buy_and_hold"), buy=COST, sell=COST),
+        "equal weight, monthly": backtest(prices, baselines.get("equal_monthly"), buy=COST, sell=COST),
+    }
+    years = f"{prices.index[0].year} to {prices.index[-1].year}"
+    return Section(
+        "Twenty stocks of the S&P 500",
+        question="Did restoring equal weights every month pay, after costs, against buying once and holding?",
+        finding=_finding(runs, seed),
+        body=(
+            f"Daily closes of {prices.shape[1]} stocks, {years}. The stocks were chosen because they were "
+            "still in the index at the end, so all returns here are **too good**: read the differences "
+            "between strategies, not their levels."
+        ),
+        figures=[
+            _paths(prices, index),
+            _distribution(prices),
+            _drawdowns(prices, index),
+            _wealth(runs),
+        ],
+        tables=[_table(runs)],
+        notes=[
+            f"A trade costs {COST:.2%} of what is bought or sold; the backtest is exact (drifting weights, "
+            "wealth after cost solved to machine precision).",
+            "Prices carry three decimals: below one dollar, daily returns are coarse.",
+        ],
+        provenance=record(
+            options={"cost": COST},
+            inputs=dict.fromkeys(provenance(prices).inputs, prices) | {"SP500": index},
+            seed=seed,
+            source=provenance(prices).source,
+        ),
+    )
+
+
+def _finding(runs: dict[str, BacktestResult], seed: int) -> str:
+    """Say which strategy had the higher Sharpe ratio, if the data can tell."""
+    from fisc.portfolio.bootstrap import sharpe_difference
+
+    held, restored = runs.values()
+    gap = sharpe_difference(restored.net_returns, held.net_returns, seed=seed)
+    words = f"{gap.estimate:+.2f} [{gap.lower:+.2f}, {gap.upper:+.2f}]"
+    if gap.lower <= 0 <= gap.upper:
+        return f"No difference found: Sharpe ratio {words} a year (95 % interval)."
+    better = "Yes" if gap.estimate > 0 else "No"
+    return f"{better}: Sharpe ratio {words} a year (95 % interval)."
+
+
+def _paths(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
+    from fisc.report import Figure, style
+
+    with style.context():
+        fig, ax = style.figure(7.0, 3.8)
+        growth = prices / prices.iloc[0]
+        ax.plot(growth.index, growth, color=style.GRID, linewidth=0.8)
+        for ticker, colour in zip(SHOWN, style.COLOURS, strict=False):
+            ax.plot(growth.index, growth[ticker], color=colour, linewidth=1.2, label=ticker)
+        ax.plot(index.index, index / index.iloc[0], color=style.INK, linewidth=1.6, label="S&P 500 index")
+        ax.set_yscale("log")
+        _plain_log(ax)
+        ax.set_ylabel("growth of 1 USD (logarithmic)")
+        style.date_axis(ax)
+        ax.legend(ncols=3, loc="upper left")
+    return Figure.from_matplotlib(
+        fig,
+        caption="Growth of one dollar in each stock (grey), four of them by name, and the index without dividends.",
+        alt="Twenty lines of growth from 2000 to 2022 on a logarithmic axis; most end above the index.",
+    )
+
+
+def _distribution(prices: pd.DataFrame) -> Figure:
+    import numpy as np
+    from scipy import stats
+
+    from fisc.report import Figure, style
+
+    daily = prices.pct_change().iloc[1:].to_numpy().ravel()
+    standard = (daily - daily.mean()) / daily.std()
+    edges = np.linspace(-8, 8, 81)
+    middle = (edges[1:] + edges[:-1]) / 2
+    density, _ = np.histogram(standard, bins=edges)
+    with style.context():
+        fig, ax = style.figure(7.0, 3.2)
+        ax.stairs(
+            density / (len(standard) * (edges[1] - edges[0])),
+            edges,
+            fill=True,
+            color=style.COLOURS[0],
+            alpha=0.55,
+            label="stocks",
+        )
+        ax.plot(middle, stats.norm.pdf(middle), color=style.COLOURS[1], label="normal distribution")
+        ax.set_yscale("log")
+        ax.set_ylim(1e-5, 1)
+        ax.set_xlabel("daily return, in standard deviations")
+        ax.set_ylabel("density (logarithmic)")
+        ax.legend(loc="upper right")
+    beyond = float(np.mean(np.abs(standard) > 4))
+    return Figure.from_matplotlib(
+        fig,
+        caption=(
+            f"Daily returns of all stocks: {beyond:.2%} lie more than four standard deviations out, "
+            f"against {2 * stats.norm.sf(4):.4%} under a normal distribution."
+        ),
+        alt="Histogram of standardised returns with tails far above the normal curve.",
+    )
+
+
+def _drawdowns(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
+    from fisc.report import Figure, style
+
+    average = (prices / prices.iloc[0]).mean(axis=1)
+    with style.context():
+        fig, ax = style.figure(7.0, 3.0)
+        for series, colour, label in (
+            (average, style.COLOURS[0], "the twenty, bought once"),
+            (index, style.INK, "S&P 500 index"),
+        ):
+            depth = series / series.cummax() - 1
+            ax.plot(depth.index, depth, color=colour, linewidth=1.0, label=f"{label} (worst {depth.min():.0%})")
+            style.shade(ax, depth.index, depth, 0.0, color=colour)
+        style.percent_axis(ax)
+        style.date_axis(ax)
+        ax.set_ylabel("below the last peak")
+        ax.legend(loc="lower right")
+    return Figure.from_matplotlib(
+        fig,
+        caption="Drawdowns: how far below its last peak a holder stood.",
+        alt="Drawdown curves of the stocks and the index, deepest in 2009.",
+    )
+
+
+def _wealth(runs: dict[str, BacktestResult]) -> Figure:
+    from fisc.report import Figure, style
+
+    with style.context():
+        fig, ax = style.figure(7.0, 3.2)
+        for (name, run), colour in zip(runs.items(), style.COLOURS, strict=False):
+            ax.plot(run.wealth.index, run.wealth, color=colour, label=name)
+        ax.set_yscale("log")
+        _plain_log(ax)
+        ax.set_ylabel("wealth, start = 1 (logarithmic)")
+        style.date_axis(ax)
+        ax.legend(loc="upper left")
+    return Figure.from_matplotlib(
+        fig,
+        caption=f"Wealth after costs of {COST:.2%} a trade.",
+        alt="Two wealth curves from 2000 to 2022.",
+    )
+
+
+def _table(runs: dict[str, BacktestResult]) -> Any:
+    import pandas as pd
+
+    from fisc.report import Table
+
+    shown = {
+        "annual_return": "return a year",
+        "volatility": "volatility",
+        "sharpe": "Sharpe",
+        "sharpe_se": "s.e.",
+        "max_drawdown": "largest drawdown",
+        "turnover": "turnover a year",
+        "cost_drag_bp": "cost, bp a year",
+    }
+    frame = pd.DataFrame({name: run.metrics()[list(shown)] for name, run in runs.items()}).T
+    frame.columns = pd.Index(list(shown.values()))
+    return Table(
+        frame,
+        caption="After costs. Turnover is one-way, as a multiple of wealth.",
+        decimals={"Sharpe": 2, "s.e.": 2, "turnover a year": 2, "cost, bp a year": 1},
+        percent=["return a year", "volatility", "largest drawdown"],
+    )
+
+
+def _plain_log(ax: Any) -> None:
+    """Label a logarithmic axis 0.1, 1, 10 instead of powers."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
