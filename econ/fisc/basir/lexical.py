@@ -1,0 +1,263 @@
+"""Word-based evidence for a (text, sector) pair: phrase hits, TF-IDF, BM25, character n-grams."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fisc.basir.taxonomy import Taxonomy
+from fisc.basir.tokens import Token, tokenize
+
+__all__ = ["LEXICAL_FEATURES", "Hit", "LexicalIndex"]
+
+LEXICAL_FEATURES = (
+    "best hit",
+    "sum of hits",
+    "covered hit",
+    "keyword hit",
+    "share of hits",
+    "tf-idf cosine",
+    "bm25",
+    "character cosine",
+    "tf-idf gap",
+    "partial phrase",
+)
+KIND_WEIGHT = {"name": 1.0, "keyword": 1.0, "alias": 0.9, "weak": 0.4}
+
+
+@dataclasses.dataclass(frozen=True)
+class Hit:
+    """A phrase of a sector found in a text.
+
+    Attributes
+    ----------
+    sector : int
+        Column of the sector in the taxonomy.
+    phrase : str
+        The phrase as the taxonomy has it.
+    start, end : int
+        Character offsets in the text.
+    weight : float
+        Specificity of the phrase in 0..1: 1 if it points to one sector and has two words or more.
+    kind : str
+        "name", "keyword", "alias" or "weak".
+    covered : bool
+        Whether a longer phrase of another sector spans it ("fibre" inside "optical fibre cable").
+    """
+
+    sector: int
+    phrase: str
+    start: int
+    end: int
+    weight: float
+    kind: str
+    covered: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class _Phrase:
+    keys: tuple[str, ...]
+    text: str
+    owners: tuple[tuple[int, str], ...]
+    weight: float
+
+
+class LexicalIndex:
+    """Phrases and label documents of a taxonomy, ready to be matched against texts.
+
+    Parameters
+    ----------
+    taxonomy : Taxonomy
+    texts : sequence of str
+        Texts whose word frequencies set the inverse document frequencies, together with the label
+        documents; may be empty.
+    """
+
+    def __init__(self, taxonomy: Taxonomy, texts: Sequence[str] = ()):
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self.taxonomy = taxonomy
+        self._by_first = _index_phrases(taxonomy)
+        documents = [s.document() for s in taxonomy.sectors]
+        corpus = [*documents, *texts]
+        self._words = TfidfVectorizer(
+            analyzer=_word_terms, sublinear_tf=True, norm="l2", dtype=np.float64
+        ).fit(corpus)
+        self._characters = TfidfVectorizer(
+            analyzer="char_wb", ngram_range=(3, 5), min_df=2, sublinear_tf=True, norm="l2", dtype=np.float64
+        ).fit(corpus)
+        self._label_words = self._words.transform(documents)
+        # Character n-grams are compared with each phrase's own words, not with the long document.
+        self._label_characters = self._characters.transform(
+            [", ".join([s.name, *s.keywords]) for s in taxonomy.sectors]
+        )
+        self._bm25 = _bm25_weights(documents, self._words)
+
+    def hits(self, text: str, tokens: list[Token] | None = None) -> list[Hit]:
+        """Find every phrase of every sector in a text, longest first where they overlap."""
+        found = self._matches(tokens if tokens is not None else tokenize(text))
+        hits = []
+        for phrase, first, last, tok in found:
+            inside = [p for p, a, b, _ in found if a <= first and last <= b and b - a > last - first]
+            for sector, kind in phrase.owners:
+                covered = any(all(o != sector for o, _ in p.owners) for p in inside)
+                hits.append(
+                    Hit(
+                        sector, phrase.text, tok[first].start, tok[last].end,
+                        phrase.weight * KIND_WEIGHT[kind], kind, covered,
+                    )
+                )  # fmt: skip
+        return hits
+
+    def _matches(self, tokens: list[Token]) -> list[tuple[_Phrase, int, int, list[Token]]]:
+        keys = [(t.stem, "^" + t.stem if t.capital else t.stem) for t in tokens]
+        found = []
+        for i, alternatives in enumerate(keys):
+            for first in set(alternatives):
+                for phrase in self._by_first.get(first, ()):
+                    n = len(phrase.keys)
+                    if i + n <= len(keys) and all(
+                        phrase.keys[k] in keys[i + k] for k in range(1, n)
+                    ):
+                        found.append((phrase, i, i + n - 1, tokens))
+        return found
+
+    def features(self, texts: Sequence[str]) -> Any:
+        """Score every (text, sector) pair.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+
+        Returns
+        -------
+        ndarray, shape (n, n_sectors, len(LEXICAL_FEATURES))
+        """
+        n, m = len(texts), len(self.taxonomy)
+        out = np.zeros((n, m, len(LEXICAL_FEATURES)))
+        if n == 0:
+            return out
+        for i, text in enumerate(texts):
+            tokens = tokenize(text)
+            seen: set[tuple[int, str]] = set()
+            for hit in self.hits(text, tokens):
+                if hit.covered:
+                    out[i, hit.sector, 2] = max(out[i, hit.sector, 2], hit.weight)
+                    continue
+                out[i, hit.sector, 0] = max(out[i, hit.sector, 0], hit.weight)
+                if hit.kind in ("name", "keyword"):
+                    out[i, hit.sector, 3] = max(out[i, hit.sector, 3], hit.weight)
+                if (hit.sector, hit.phrase) not in seen:
+                    seen.add((hit.sector, hit.phrase))
+                    out[i, hit.sector, 1] += hit.weight
+            out[i, :, 9] = self._partial({t.stem for t in tokens})
+        out[:, :, 1] = np.log1p(out[:, :, 1])
+        total = out[:, :, 0].sum(axis=1, keepdims=True)
+        out[:, :, 4] = out[:, :, 0] / np.maximum(total, 1e-12)
+        words = self._words.transform(texts)
+        cosine = (words @ self._label_words.T).toarray()
+        out[:, :, 5] = cosine
+        counts = (words > 0).astype(np.float64)
+        bm25 = np.asarray((counts @ self._bm25.T).todense())
+        out[:, :, 6] = np.log1p(bm25)
+        out[:, :, 7] = (self._characters.transform(texts) @ self._label_characters.T).toarray()
+        out[:, :, 8] = cosine - cosine.max(axis=1, keepdims=True)
+        return out
+
+    def _partial(self, stems: set[str]) -> Any:
+        """Return the best share of a longer phrase's words that occur anywhere in the text."""
+        best = np.zeros(len(self.taxonomy))
+        for sector, words, weights in self._bags:
+            share = sum(w for word, w in zip(words, weights, strict=True) if word in stems)
+            best[sector] = max(best[sector], share)
+        return best
+
+    @property
+    def _bags(self) -> list[tuple[int, tuple[str, ...], tuple[float, ...]]]:
+        bags = self.__dict__.get("_bag_list")
+        if bags is None:
+            frequency: dict[str, set[int]] = defaultdict(set)
+            for phrases in self._by_first.values():
+                for p in phrases:
+                    for k in p.keys:
+                        frequency[k].update(s for s, _ in p.owners)
+            m = len(self.taxonomy)
+            bags = []
+            for phrases in self._by_first.values():
+                for p in phrases:
+                    if len(p.keys) < 2 or p.keys[0].startswith("^"):
+                        continue
+                    raw = [math.log(1 + m / len(frequency[k])) for k in p.keys]
+                    share = tuple(w / sum(raw) for w in raw)
+                    bags.extend((s, p.keys, share) for s, _ in p.owners)
+            self.__dict__["_bag_list"] = bags
+        return bags
+
+
+def _index_phrases(taxonomy: Taxonomy) -> dict[str, list[_Phrase]]:
+    owners: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
+    written: dict[tuple[str, ...], str] = {}
+    for j, sector in enumerate(taxonomy.sectors):
+        for phrase, kind in sector.phrases():
+            tokens = tokenize(phrase)
+            if not tokens:
+                continue
+            keys = tuple(("^" if t.capital else "") + t.stem for t in tokens)
+            owners[keys].setdefault(j, kind)
+            written.setdefault(keys, phrase)
+    index: dict[str, list[_Phrase]] = defaultdict(list)
+    for keys, who in owners.items():
+        length = 1.0 if len(keys) > 1 else 0.85
+        weight = length / math.sqrt(len(who))
+        index[keys[0]].append(_Phrase(keys, written[keys], tuple(who.items()), weight))
+    return dict(index)
+
+
+def _word_terms(text: str) -> list[str]:
+    """Return stems and neighbouring pairs of stems that carry meaning."""
+    stems = [t.stem for t in tokenize(text) if t.stem not in STOPWORDS and not t.stem[0].isdigit()]
+    return stems + [f"{a} {b}" for a, b in zip(stems, stems[1:], strict=False)]
+
+
+def _bm25_weights(documents: Sequence[str], vectorizer: Any, k1: float = 1.2, b: float = 0.75) -> Any:
+    """Return the BM25 weight of each term in each label document, as a sparse matrix."""
+    from scipy import sparse
+
+    vocabulary = vectorizer.vocabulary_
+    rows, columns, values = [], [], []
+    term_lists = [_word_terms(d) for d in documents]
+    lengths = np.array([len(t) for t in term_lists], dtype=float)
+    document_frequency: dict[str, int] = defaultdict(int)
+    for terms in term_lists:
+        for term in set(terms):
+            document_frequency[term] += 1
+    n = len(documents)
+    for i, terms in enumerate(term_lists):
+        counts: dict[str, int] = defaultdict(int)
+        for term in terms:
+            counts[term] += 1
+        norm = k1 * (1 - b + b * lengths[i] / max(lengths.mean(), 1.0))
+        for term, count in counts.items():
+            df = document_frequency[term]
+            idf = math.log(1 + (n - df + 0.5) / (df + 0.5))
+            rows.append(i)
+            columns.append(vocabulary[term])
+            values.append(idf * count * (k1 + 1) / (count + norm))
+    return sparse.csr_matrix((values, (rows, columns)), shape=(n, len(vocabulary)))
+
+
+STOPWORDS = frozenset(
+    "a about above after again all also an and any are as at be been before being below between both but by can "
+    "could did do does down during each few for from further had has have having he her here his how i if in into "
+    "is it its itself just me more most my new no nor not now of off on once one only or other our out over own "
+    "per same shall she should so some such than that the their them then there these they this those through to "
+    "too two under until up upon very was we were what when where which while who whom why will with would year "
+    "rs crore lakh percent cent rupee government india indian propose proposal scheme hon sir madam speaker "
+    "make made maker firm company industry product good sell seller operator service private public producer "
+    "manufacturer provider system etc".split()
+)
