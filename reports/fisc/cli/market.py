@@ -30,13 +30,14 @@ def market_section(seed: int = 0) -> Section:
     Section
     """
     from fisc.data import load_sp500, load_sp500_index, provenance, record
-    from fisc.portfolio import backtest, baselines
+    from fisc.portfolio import Market, backtest, baselines
     from fisc.report import Section
 
     prices, index = load_sp500(), load_sp500_index()["SP500"]
+    market = Market.from_prices(prices)
     runs = {
-        "buy and hold": backtest(prices, baselines.get("buy_and_hold"), buy=COST, sell=COST),
-        "equal weight, monthly": backtest(prices, baselines.get("equal_monthly"), buy=COST, sell=COST),
+        label: backtest(market, baselines.get(name).bind(market, 0), buy=COST, sell=COST)
+        for label, name in (("buy and hold", "buy_and_hold"), ("equal weight, monthly", "equal_monthly"))
     }
     years = f"{prices.index[0].year} to {prices.index[-1].year}"
     return Section(
@@ -71,12 +72,12 @@ def market_section(seed: int = 0) -> Section:
 
 def _finding(runs: dict[str, BacktestResult], seed: int) -> str:
     """Say which strategy had the higher Sharpe ratio, if the data can tell."""
-    from fisc.portfolio.bootstrap import sharpe_difference
+    from fisc.portfolio.statistics import sharpe_difference
 
     held, restored = runs.values()
     gap = sharpe_difference(restored.net_returns, held.net_returns, seed=seed)
-    words = f"{gap.estimate:+.2f} [{gap.lower:+.2f}, {gap.upper:+.2f}]"
-    if gap.lower <= 0 <= gap.upper:
+    words = f"{gap.estimate:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]".replace("-", "−")
+    if gap.low <= 0 <= gap.high:
         return f"No difference found: Sharpe ratio {words} a year (95 % interval)."
     better = "Yes" if gap.estimate > 0 else "No"
     return f"{better}: Sharpe ratio {words} a year (95 % interval)."
@@ -136,7 +137,7 @@ def _distribution(prices: pd.DataFrame) -> Figure:
         fig,
         caption=(
             f"Daily returns of all stocks: {beyond:.2%} lie more than four standard deviations out, "
-            f"against {2 * stats.norm.sf(4):.4%} under a normal distribution."
+            f"against {2 * stats.norm.sf(4):.4%} under a normal distribution. Drawn to eight."
         ),
         alt="Histogram of standardised returns with tails far above the normal curve.",
     )
@@ -153,7 +154,9 @@ def _drawdowns(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
             (index, style.INK, "S&P 500 index"),
         ):
             depth = series / series.cummax() - 1
-            ax.plot(depth.index, depth, color=colour, linewidth=1.0, label=f"{label} (worst {depth.min():.0%})")
+            ax.plot(
+                depth.index, depth, color=colour, linewidth=1.0, label=f"{label} (worst {depth.min():.0%})"
+            )
             style.shade(ax, depth.index, depth, 0.0, color=colour)
         style.percent_axis(ax)
         style.date_axis(ax)
@@ -204,7 +207,8 @@ def _table(runs: dict[str, BacktestResult]) -> Any:
     return Table(
         frame,
         caption="After costs. Turnover is one-way, as a multiple of wealth.",
-        decimals={"Sharpe": 2, "s.e.": 2, "turnover a year": 2, "cost, bp a year": 1},
+        decimals={name: 2 for name in ("Sharpe", "s.e.", "turnover a year")}
+        | dict.fromkeys(["return a year", "volatility", "largest drawdown", "cost, bp a year"], 1),
         percent=["return a year", "volatility", "largest drawdown"],
     )
 
