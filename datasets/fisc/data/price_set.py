@@ -1,0 +1,301 @@
+"""What a set of prices is: closes, and what is known about each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import html
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fisc.data.errors import DataError
+from fisc.data.provenance import Provenance, attach
+
+__all__ = ["PriceSet", "PriceState", "price_states", "price_status", "tradable"]
+
+# One JSON text and not an object: pandas copies attrs deeply on most operations, compares
+# them in concat, and writes them to Parquet as JSON. A text is safe and cheap in all three.
+_KEY = "fisc_prices"
+
+CHECK_COLUMNS = ("check", "ticker", "date", "value", "action")
+EVENT_COLUMNS = ("ticker", "date", "kind", "value")
+
+
+class PriceState(enum.IntEnum):
+    """What stands behind one cell of a table of closes.
+
+    Attributes
+    ----------
+    TRADED : int
+        A close of that day.
+    STALE : int
+        No close that day: the last one was carried forward, over at most ``max_gap`` rows.
+    MISSING : int
+        No close, and none near enough to carry forward: the cell is NaN.
+    SUSPENDED : int
+        A close is given, but nothing changed hands that day (volume zero).
+    NOT_LISTED : int
+        Before the first close of the asset: the cell is NaN.
+    """
+
+    TRADED = 0
+    STALE = 1
+    MISSING = 2
+    SUSPENDED = 3
+    NOT_LISTED = 4
+
+    @property
+    def label(self) -> str:
+        """The name in words, such as ``"not listed"``."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PriceSet:
+    """Prices of several assets with everything known about them.
+
+    Attributes
+    ----------
+    close : DataFrame of float64, (days, tickers)
+        The chosen price field, adjusted as asked; gaps of at most ``max_gap`` rows are filled.
+        Index: naive dates, ascending, unique, named ``date``.
+    states : DataFrame of int8, (days, tickers)
+        A `PriceState` for each cell of `close`.
+    fields : dict of str to DataFrame
+        The other fields that the source has, never filled: ``open``, ``high``, ``low`` (adjusted
+        by the same factors as `close`) and ``volume`` (as given).
+    events : DataFrame
+        ``ticker``, ``date`` (ex-date), ``kind`` (``dividend``, ``split``, ``capital gain``),
+        ``value`` (money per share, or new shares per old one).
+    status : DataFrame
+        One row a ticker, also those that failed: ``outcome``, ``reason``, ``rows``, ``first``,
+        ``last``, ``attempts``.
+    checks : DataFrame
+        ``check``, ``ticker``, ``date``, ``value``, ``action`` (``flagged``, ``dropped``,
+        ``repaired`` ...): each thing that looked wrong, and what was done.
+    provenance : Provenance
+        Options, fingerprints, counts of repairs.
+    """
+
+    close: pd.DataFrame
+    states: pd.DataFrame
+    fields: dict[str, pd.DataFrame]
+    events: pd.DataFrame
+    status: pd.DataFrame
+    checks: pd.DataFrame
+    provenance: Provenance
+
+    @property
+    def tradable(self) -> pd.DataFrame:
+        """True where the asset could be bought or sold that day, (days, tickers)."""
+        return self.states == PriceState.TRADED
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the closes with their mask, status and provenance attached.
+
+        Returns
+        -------
+        DataFrame of float64, (days, tickers)
+            `fisc.data.tradable`, `price_states`, `price_status` and `provenance` read the rest
+            from it.
+        """
+        frame = self.close.copy()
+        frame.attrs[_KEY] = json.dumps({"runs": _encode(self.states), "status": _records(self.status)})
+        return attach(frame, self.provenance)
+
+    def summary(self) -> str:
+        """Return a few lines: size, span, states, events, what was repaired."""
+        days, assets = self.close.shape
+        span = f"{self.close.index[0]:%Y-%m-%d} to {self.close.index[-1]:%Y-%m-%d}"
+        counts = np.bincount(self.states.to_numpy().ravel(), minlength=len(PriceState))
+        lines = [
+            f"{assets} assets x {days} days, {span}",
+            "cells: " + ", ".join(f"{counts[state]} {state.label}" for state in PriceState if counts[state]),
+        ]
+        if len(self.events):
+            kinds = self.events["kind"].value_counts()
+            lines.append("events: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
+        failed = self.status.index[self.status["outcome"] == "failed"]
+        if len(failed):
+            lines.append(f"failed: {', '.join(map(str, failed))}")
+        lines.extend(f"note: {note}" for note in self.provenance.notes)
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary())}</pre>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; `from_dict` builds the same set again."""
+        return {
+            "dates": [f"{day:%Y-%m-%d}" for day in self.close.index],
+            "tickers": [str(ticker) for ticker in self.close.columns],
+            "close": _cells(self.close),
+            "states": self.states.to_numpy().tolist(),
+            "fields": {name: _cells(frame) for name, frame in self.fields.items()},
+            "events": _records(self.events),
+            "status": _records(self.status),
+            "checks": _records(self.checks),
+            "provenance": self.provenance.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PriceSet:
+        """Build from `to_dict`'s answer."""
+        index = pd.DatetimeIndex(values["dates"], name="date").as_unit("ns")
+        tickers = pd.Index(values["tickers"], name="ticker")
+
+        def frame(cells: Any, kind: str) -> pd.DataFrame:
+            return pd.DataFrame(np.array(cells, dtype=kind), index=index, columns=tickers)
+
+        return cls(
+            close=frame(values["close"], "float64"),
+            states=frame(values["states"], "int8"),
+            fields={name: frame(cells, "float64") for name, cells in values["fields"].items()},
+            events=_table(values["events"], EVENT_COLUMNS),
+            status=_status_table(values["status"]),
+            checks=_table(values["checks"], CHECK_COLUMNS),
+            provenance=Provenance.from_dict(values["provenance"]),
+        )
+
+
+def price_states(frame: pd.DataFrame) -> pd.DataFrame:
+    """Say for each cell of a table of closes what stands behind it.
+
+    Parameters
+    ----------
+    frame : DataFrame, (days, tickers)
+        An answer of `read_prices` or `fetch_prices`, or rows and columns of one. Any other
+        table of closes works as well; there, only NaN tells something.
+
+    Returns
+    -------
+    DataFrame of int8, (days, tickers)
+        Values of `PriceState`.
+
+    Raises
+    ------
+    DataError
+        If the index holds no dates.
+
+    Examples
+    --------
+    >>> closes = pd.DataFrame({"A": [np.nan, 1.0, 2.0]}, index=pd.date_range("2024-01-01", periods=3))
+    >>> [PriceState(code).label for code in price_states(closes)["A"]]
+    ['not listed', 'traded', 'traded']
+    """
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise DataError(
+            f"price states need a table with dates as its index, got {type(frame.index).__name__}; "
+            "set the date column as the index first"
+        )
+    known = frame.notna().to_numpy()
+    codes = np.where(known, PriceState.TRADED, PriceState.MISSING).astype(np.int8)
+    codes[~np.logical_or.accumulate(known, axis=0)] = PriceState.NOT_LISTED
+    runs = json.loads(frame.attrs[_KEY])["runs"] if _KEY in frame.attrs else {}
+    days = frame.index.to_numpy().astype("datetime64[D]")
+    for position, ticker in enumerate(frame.columns):
+        for code, first, last in runs.get(str(ticker), ()):
+            inside = (days >= np.datetime64(first)) & (days <= np.datetime64(last))
+            codes[inside, position] = code
+    return pd.DataFrame(codes, index=frame.index, columns=frame.columns)
+
+
+def tradable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Say for each cell of a table of closes whether the asset could be traded that day.
+
+    Parameters
+    ----------
+    frame : DataFrame, (days, tickers)
+        An answer of `read_prices` or `fetch_prices`, or rows and columns of one.
+
+    Returns
+    -------
+    DataFrame of bool, (days, tickers)
+        False where the asset was suspended, missing, stale (its price carried forward) or not
+        yet listed; `price_states` says which.
+
+    Examples
+    --------
+    >>> closes = pd.DataFrame({"A": [np.nan, 1.0, 2.0]}, index=pd.date_range("2024-01-01", periods=3))
+    >>> tradable(closes)["A"].tolist()
+    [False, True, True]
+    """
+    return price_states(frame) == PriceState.TRADED
+
+
+def price_status(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the report per ticker that came with some prices.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        An answer of `read_prices` or `fetch_prices`, or rows and columns of one.
+
+    Returns
+    -------
+    DataFrame
+        Index ``ticker`` (also those that failed); columns ``outcome``, ``reason``, ``rows``,
+        ``first``, ``last``, ``attempts``.
+
+    Raises
+    ------
+    DataError
+        If the frame carries no report.
+    """
+    if _KEY not in frame.attrs:
+        raise DataError(
+            "this frame carries no status per ticker: it did not come from read_prices or "
+            "fetch_prices, or an operation dropped it; ask on the frame as it was returned"
+        )
+    return _status_table(json.loads(frame.attrs[_KEY])["status"])
+
+
+def _encode(states: pd.DataFrame) -> dict[str, list[list[Any]]]:
+    """Write the cells that were not simply traded as runs of (state, first day, last day)."""
+    days = np.datetime_as_string(states.index.to_numpy(), unit="D").tolist()
+    runs: dict[str, list[list[Any]]] = {}
+    for ticker, column in states.items():
+        codes = column.to_numpy()
+        starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+        ends = np.r_[starts[1:], len(codes)] - 1
+        spans = [[int(codes[i]), days[i], days[j]] for i, j in zip(starts, ends, strict=True) if codes[i]]
+        if spans:
+            runs[str(ticker)] = spans
+    return runs
+
+
+def _cells(frame: pd.DataFrame) -> list[list[float | None]]:
+    """Write numbers as lists, NaN as None."""
+    return [[None if np.isnan(cell) else cell for cell in row] for row in frame.to_numpy(float).tolist()]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Write a small table as records of plain JSON types."""
+    flat = table if table.index.name is None else table.reset_index()
+    plain = json.loads(flat.to_json(orient="records", date_format="iso", double_precision=15))
+    for row in plain:
+        for key in ("date", "first", "last"):
+            if row.get(key):
+                row[key] = row[key][:10]
+    return list(plain)
+
+
+def _table(records: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Build a small table again from its records."""
+    table = pd.DataFrame(records, columns=list(columns))
+    table["date"] = pd.to_datetime(table["date"]).astype("datetime64[ns]")
+    table["value"] = table["value"].astype(float)
+    return table
+
+
+def _status_table(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Build the report per ticker from its records."""
+    columns = ["ticker", "outcome", "reason", "rows", "first", "last", "attempts"]
+    table = pd.DataFrame(records, columns=columns)
+    for name in ("first", "last"):
+        table[name] = pd.to_datetime(table[name]).astype("datetime64[ns]")
+    return table.set_index("ticker")
