@@ -15,10 +15,12 @@ from fisc.report.blocks import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
+    from matplotlib.text import Text
 
 __all__ = ["from_matplotlib"]
 
 _NARROW_WIDTH = 4.2  # inches: text of 9 points is then still 9 pixels high on a phone of 390
+_MOST_PANELS = 6  # more than these below each other would be a long way to scroll
 _MARGIN = 0.03  # inches by which text may stand out of the picture before it counts as cut
 
 
@@ -72,45 +74,77 @@ def _filled(fig: MatplotlibFigure) -> bool:
 
 
 def _can_reflow(fig: MatplotlibFigure) -> bool:
-    """Return True if the figure is wide, one axes across, and lays itself out."""
-    if fig.get_layout_engine() is None or fig.get_figwidth() <= _NARROW_WIDTH * 1.15:
+    """Return True if the figure is wide, lays itself out, and is one plain grid of axes."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    if not isinstance(fig.get_layout_engine(), ConstrainedLayoutEngine):
         return False
-    across = 1
-    for ax in fig.axes:
-        spec = ax.get_subplotspec()
-        across = max(across, spec.get_gridspec().ncols if spec is not None else 2)
-    return across == 1
+    if fig.get_figwidth() <= _NARROW_WIDTH * 1.15 or fig.subfigs:
+        return False
+    specs = [ax.get_subplotspec() for ax in fig.axes]
+    plain = [spec for spec in specs if spec is not None]
+    if not plain or len({id(spec.get_gridspec()) for spec in plain}) != 1:
+        return False
+    # A colour bar has no place in the grid; it follows its axes as long as they do not move.
+    grid = plain[0].get_gridspec()
+    return grid.ncols == 1 or (len(plain) == len(specs) <= _MOST_PANELS)
 
 
 @contextlib.contextmanager
 def _resized(fig: MatplotlibFigure) -> Iterator[None]:
-    """Make the figure narrow, wrap its titles, and put everything back afterwards."""
+    """Make the figure narrow, its panels one column, and put everything back afterwards."""
     width, height = fig.get_size_inches()
-    titles = [
-        (text, text.get_text())
-        for ax in fig.axes
-        for text in (ax.title, ax._left_title, ax._right_title)  # type: ignore[attr-defined]
-        if text.get_text()
-    ]
-    fig.set_size_inches(_NARROW_WIDTH, max(0.85 * height, min(height, 3.0)))
-    try:
-        for text, words in titles:
-            across = 1.9 * _NARROW_WIDTH * 72 / text.get_fontsize()
-            if "$" not in words:
-                text.set_text("\n".join(textwrap.fill(line, int(across)) for line in words.split("\n")))
+    with contextlib.ExitStack() as undo:
+        undo.callback(fig.draw_without_rendering)
+        undo.callback(fig.set_size_inches, width, height)
+        rows, columns = _stack(fig, undo)
+        scale = 0.85 if columns == 1 else 0.8 * columns
+        fig.set_size_inches(_NARROW_WIDTH, max(scale * height, min(height, 3.0)))
+        for text in _titles(fig):
+            undo.callback(text.set_text, text.get_text())
+            text.set_text(_wrapped(text.get_text(), text.get_fontsize()))
         yield
-    finally:
-        for text, words in titles:
-            text.set_text(words)
-        fig.set_size_inches(width, height)
-        fig.draw_without_rendering()
+
+
+def _stack(fig: MatplotlibFigure, undo: contextlib.ExitStack) -> tuple[int, int]:
+    """Put the panels of a grid below each other, in reading order; return the grid's shape."""
+    specs = [(ax, spec) for ax in fig.axes if (spec := ax.get_subplotspec()) is not None]
+    grid = specs[0][1].get_gridspec()
+    if grid.ncols == 1:
+        return grid.nrows, 1
+    specs.sort(key=lambda pair: pair[1].num1)
+    tall = fig.add_gridspec(len(specs), 1)
+    for row, (ax, spec) in enumerate(specs):
+        undo.callback(ax.set_subplotspec, spec)
+        ax.set_subplotspec(tall[row, 0])
+        # A panel that left its labels to its neighbour now needs its own.
+        for axis, label in ((ax.yaxis, "labelleft"), (ax.xaxis, "labelbottom")):
+            held = axis.get_tick_params().get(label, True)
+            undo.callback(ax.tick_params, axis=axis.axis_name, **{label: held})
+            ax.tick_params(axis=axis.axis_name, **{label: True})
+    return grid.nrows, grid.ncols
+
+
+def _titles(fig: MatplotlibFigure) -> list[Text]:
+    found = [getattr(ax, name) for ax in fig.axes for name in ("title", "_left_title", "_right_title")]
+    if fig._suptitle is not None:  # type: ignore[attr-defined]
+        found.append(fig._suptitle)  # type: ignore[attr-defined]
+    return [text for text in found if text.get_text()]
+
+
+def _wrapped(words: str, size: float) -> str:
+    """Break a title into lines that fit beside the labels of a narrow figure."""
+    if words.count("$") >= 2:  # mathematics must not be broken
+        return words
+    across = int((_NARROW_WIDTH * 72 - 45) / (0.68 * size))
+    return "\n".join(textwrap.fill(line, across) for line in words.split("\n"))
 
 
 def _fits(fig: MatplotlibFigure) -> bool:
     """Return True if nothing is cut and no two labels of an axis overlap."""
     fig.draw_without_rendering()
-    drawn, (width, _) = fig.get_tightbbox(), fig.get_size_inches()
-    if drawn.x0 < -_MARGIN or drawn.x1 > width + _MARGIN:
+    drawn, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
+    if min(drawn.x0, drawn.y0) < -_MARGIN or drawn.x1 > width + _MARGIN or drawn.y1 > height + _MARGIN:
         return False
     for ax in fig.axes:
         low, high = sorted(ax.get_xlim())

@@ -244,11 +244,23 @@ _FULL = 500.0  # points: a picture this wide takes the whole column
 _SLIM = 330.0  # points: a picture no wider than this is readable on a phone as it is
 _PIXELS = 1.5  # pixels a point, so that letters are as high in small pictures as in wide ones
 
+# Letters that a printed page holds side by side in a table, and in one of small print; a table
+# that is wider still is printed on a page turned to the side.
+_ACROSS = 90
+_ACROSS_DENSE = 120
+_SHORT = 20  # rows that are kept together on a printed page
+
 
 def _table(table: Table, number: int | None) -> dict[str, Any]:
     from fisc.report import tables
 
     rows = len(table.frame)
+    text, across = tables.render(table)
+    layout = ["short"] if rows <= _SHORT else []
+    if across > _ACROSS:
+        layout.append("dense")
+    if across > _ACROSS_DENSE:
+        layout.append("broad")
     cut = f"{table.max_rows:,} of {rows:,} rows are shown." if rows > table.max_rows else ""
     return {
         "label": f"Table {number}" if number else "",
@@ -256,7 +268,8 @@ def _table(table: Table, number: int | None) -> dict[str, Any]:
         "caption": _safe(prose.inline(table.caption)),
         "note": _safe(prose.inline(table.note)),
         "cut": cut or ("The table has no rows." if not rows else ""),
-        "html": _safe(tables.render(table)),
+        "html": _safe(text),
+        "layout": " ".join(layout),
     }
 
 

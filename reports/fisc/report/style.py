@@ -71,6 +71,7 @@ def _settings() -> dict[str, Any]:
         "axes.titlepad": 8.0,
         "axes.titlesize": 10.5,
         "axes.titleweight": "bold",
+        "figure.constrained_layout.h_pad": 0.08,
         "figure.facecolor": "none",
         "font.family": "DejaVu Sans",
         "font.size": 9.5,
@@ -78,12 +79,16 @@ def _settings() -> dict[str, Any]:
         "grid.linewidth": 0.8,
         "legend.borderaxespad": 0.4,
         "legend.fontsize": 9.0,
-        "legend.frameon": False,
+        "legend.edgecolor": "none",
+        "legend.facecolor": "white",
+        "legend.fancybox": False,
+        "legend.framealpha": 0.85,
         "legend.handlelength": 1.6,
         "lines.linewidth": 1.6,
         "lines.markersize": 4.5,
         "lines.solid_capstyle": "round",
         "patch.linewidth": 0.6,
+        "path.simplify_threshold": 0.4,
         "scatter.edgecolors": "none",
         "text.color": INK,
         "xtick.color": MUTED,
@@ -104,7 +109,7 @@ def context() -> Iterator[None]:
     --------
     >>> import matplotlib as mpl
     >>> with context():
-    ...     mpl.rcParams["legend.frameon"]
+    ...     mpl.rcParams["axes.spines.top"]
     False
     """
     import matplotlib as mpl

@@ -151,8 +151,8 @@ def _numeric(column: pd.Series[Any]) -> bool:
     return bool(held) and all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in held)
 
 
-def render(table: Table) -> str:
-    """Return the ``<table>`` element of a table.
+def render(table: Table) -> tuple[str, int]:
+    """Return the ``<table>`` element of a table, and how many letters wide it is.
 
     Parameters
     ----------
@@ -160,15 +160,17 @@ def render(table: Table) -> str:
 
     Returns
     -------
-    str
+    html : str
         Everything from the data is escaped.
+    across : int
+        Letters of the widest cells side by side, with three a column for the space between.
     """
     import great_tables
     import pandas as pd
 
     frame = table.frame
     if frame.shape[1] == 0:
-        return '<p class="empty">The table has no columns.</p>'
+        return '<p class="empty">The table has no columns.</p>', 0
     shown, gap = _shortened(frame, table.max_rows)
     labels, stub = _row_labels(shown, table)
     columns: dict[str, list[str]] = {f"r{i}": values for i, (_, values) in enumerate(labels)}
@@ -200,8 +202,11 @@ def render(table: Table) -> str:
             gt = gt.tab_spanner(label, columns=keys, id=f"s{place}", gather=False)
     text = gt.as_raw_html()
     text = text[text.index("<table") : text.rindex("</table>") + len("</table>")]
+    across = sum(
+        3 + max(map(len, [*values, *titles[key].split()]), default=0) for key, values in columns.items()
+    )
     # Its ids are made from labels, and so may clash; the scopes of headers say the same.
-    return re.sub(r'\s(?:data-quarto-[a-z-]+|style|id|headers)="[^"]*"', "", text)
+    return re.sub(r'\s(?:data-quarto-[a-z-]+|style|id|headers)="[^"]*"', "", text), across
 
 
 def _shortened(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int | None]:
