@@ -12,22 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fisc.report.blocks import Figure, Section, Table
+    from fisc.report.ledger import Ledger
     from fisc.report.page import Report
     from fisc.report.prose import plain
+    from fisc.report.publishing import publish
     from fisc.report.result import Result
 
 # Every public name is imported when first asked for (PEP 562), so that an instrument can
 # import this package without paying for what it does not use.
 _LAZY = {
     "Figure": "blocks",
+    "Ledger": "ledger",
     "Report": "page",
     "Result": "result",
     "Section": "blocks",
     "Table": "blocks",
     "plain": "prose",
+    "publish": "publishing",
 }
 
-__all__ = ["Figure", "Report", "Result", "Section", "Table", "plain"]
+__all__ = ["Figure", "Ledger", "Report", "Result", "Section", "Table", "plain", "publish"]
 
 
 def __getattr__(name: str) -> Any:

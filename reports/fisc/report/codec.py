@@ -103,7 +103,7 @@ def _encode_array(array: Any, where: str) -> dict[str, Any]:
 
     kind = array.dtype.kind
     data: Any
-    if array.dtype.hasobject and kind != "O" or kind == "V" or array.dtype.char in "gG":
+    if kind == "V" or array.dtype.char in "gG":
         raise DataError(
             f"{where} is an array of {array.dtype}, which JSON cannot hold exactly; convert it first"
         )
@@ -196,11 +196,11 @@ def _subclasses() -> list[type]:
     from fisc.report.result import Result
 
     found: list[type] = []
-    stack: list[type] = [Result]
-    while stack:
-        for child in stack.pop().__subclasses__():
-            found.append(child)
-            stack.append(child)
+    unseen: list[type] = [Result]
+    while unseen:
+        children: list[type] = unseen.pop().__subclasses__()
+        found += children
+        unseen += children
     return found
 
 
@@ -231,6 +231,8 @@ def decode(value: Any) -> Any:
     try:
         if tag in _DECODERS:
             return _DECODERS[tag](value)
+        if tag in _READERS:
+            return _READERS[tag](value[tag])
         from fisc.report import codec_pandas
 
         if tag in codec_pandas.DECODERS:
@@ -298,6 +300,8 @@ _SIMPLE: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     range: ("$range", lambda v: [v.start, v.stop, v.step], lambda v: range(*v)),
 }
 
+_READERS = {tag: read for tag, _, read in _SIMPLE.values()}
+
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "$float": lambda v: float(v["$float"]),
     "$tuple": lambda v: tuple(decode(item) for item in v["$tuple"]),
@@ -310,5 +314,4 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "$array": _decode_array,
     "$scalar": lambda v: _decode_array(v["$scalar"])[()],
     "$type": _decode_object,
-    **{tag: (lambda v, tag=tag, read=read: read(v[tag])) for tag, _, read in _SIMPLE.values()},
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fisc.data import DataError
@@ -116,16 +117,12 @@ def _index(index: pd.Index, where: str) -> dict[str, Any]:
 
 
 def _strings(value: Mapping[str, Any]) -> Any:
-    import numpy as np
-
     missing = np.nan if value["missing"] == "nan" else pd.NA
     dtype = pd.StringDtype(storage=value["storage"], na_value=missing)
     return pd.array([missing if item is None else item for item in value["$strings"]], dtype=dtype)
 
 
 def _zoned(value: Mapping[str, Any]) -> Any:
-    import numpy as np
-
     moments = np.array(value["$zoned"], dtype="i8").view(f"M8[{value['unit']}]")
     return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(value["zone"]).array
 
@@ -149,7 +146,7 @@ def _series(value: Mapping[str, Any]) -> pd.Series[Any]:
 def _plain_index(value: Mapping[str, Any]) -> pd.Index:
     array = codec.decode(value["$index"])
     # Without the dtype, pandas would turn an index of objects into one of text.
-    dtype = object if getattr(array, "dtype", None) == object else None
+    dtype = object if isinstance(array, np.ndarray) and array.dtype == np.dtype(object) else None
     index = pd.Index(array, dtype=dtype, name=codec.decode(value["name"]), tupleize_cols=False)
     if value.get("freq"):
         index.freq = value["freq"]  # type: ignore[attr-defined]
@@ -163,20 +160,40 @@ def _multi_index(value: Mapping[str, Any]) -> pd.MultiIndex:
 
 
 def _timestamp(value: Mapping[str, Any]) -> Any:
-    import numpy as np
-
     moment = pd.Timestamp(np.datetime64(value["$timestamp"], value["unit"]))
     return moment if value["zone"] is None else moment.tz_localize("UTC").tz_convert(value["zone"])
 
 
 def _timedelta(value: Mapping[str, Any]) -> Any:
-    import numpy as np
-
     return pd.Timedelta(np.timedelta64(value["$pandas_timedelta"], value["unit"]))
 
 
+def _range_index(value: Mapping[str, Any]) -> pd.RangeIndex:
+    start, stop, step = value["$range_index"]
+    return pd.RangeIndex(start, stop, step, name=codec.decode(value["name"]))
+
+
+def _interval(value: Mapping[str, Any]) -> Any:
+    left, right = codec.decode(value["$interval"])
+    return pd.Interval(left, right, closed=value["closed"])
+
+
+def _intervals(value: Mapping[str, Any]) -> Any:
+    left, right = codec.decode(value["$intervals"])
+    return pd.arrays.IntervalArray.from_arrays(left, right, closed=value["closed"])
+
+
+def _periods(value: Mapping[str, Any]) -> Any:
+    freq = _period_freq(value)
+    ordinals = np.array(value["$periods"], dtype="i8")
+    return pd.PeriodIndex([pd.Period(ordinal=n, freq=freq) for n in ordinals.tolist()], freq=freq).array
+
+
 def _period_freq(value: Mapping[str, Any]) -> Any:
-    return pd.PeriodDtype.construct_from_string(value["dtype"]).freq
+    dtype = pd.api.types.pandas_dtype(value["dtype"])
+    if not isinstance(dtype, pd.PeriodDtype):
+        raise DataError(f"{value['dtype']!r} is no type of periods")
+    return dtype.freq
 
 
 def _missing(value: Mapping[str, Any]) -> Any:
@@ -192,19 +209,17 @@ DECODERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "$series": _series,
     "$index": _plain_index,
     "$multi_index": _multi_index,
-    "$range_index": lambda v: pd.RangeIndex(*v["$range_index"], name=codec.decode(v["name"])),
+    "$range_index": _range_index,
     "$timestamp": _timestamp,
     "$pandas_timedelta": _timedelta,
     "$period": lambda v: pd.Period(ordinal=v["$period"], freq=_period_freq(v)),
-    "$interval": lambda v: pd.Interval(*codec.decode(v["$interval"]), closed=v["closed"]),
+    "$interval": _interval,
     "$categorical": lambda v: pd.Categorical.from_codes(
         v["$categorical"], categories=codec.decode(v["categories"]), ordered=v["ordered"]
     ),
     "$zoned": _zoned,
-    "$periods": lambda v: pd.PeriodIndex.from_ordinals(v["$periods"], freq=_period_freq(v)).array,
-    "$intervals": lambda v: pd.arrays.IntervalArray.from_arrays(
-        *codec.decode(v["$intervals"]), closed=v["closed"]
-    ),
+    "$periods": _periods,
+    "$intervals": _intervals,
     "$strings": _strings,
     "$extension": lambda v: pd.array(codec.decode(v["$extension"]), dtype=v["dtype"]),
 }

@@ -33,7 +33,7 @@ def from_matplotlib(
 
     fig: MatplotlibFigure | None = None
     if isinstance(fig_or_axes, (Artist, FigureBase)):
-        fig = fig_or_axes.get_figure(root=True)  # type: ignore[call-arg]
+        fig = fig_or_axes.get_figure(root=True)
     if fig is None:
         raise DataError(
             f"expected a matplotlib Figure or Axes, not a {type(fig_or_axes).__name__}; "
@@ -97,32 +97,31 @@ def _resized(fig: MatplotlibFigure) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
         undo.callback(fig.draw_without_rendering)
         undo.callback(fig.set_size_inches, width, height)
-        rows, columns = _stack(fig, undo)
+        columns = _stack(fig, undo)
         scale = 0.85 if columns == 1 else 0.8 * columns
         fig.set_size_inches(_NARROW_WIDTH, max(scale * height, min(height, 3.0)))
         for text in _titles(fig):
             undo.callback(text.set_text, text.get_text())
-            text.set_text(_wrapped(text.get_text(), text.get_fontsize()))
+            text.set_text(_wrapped(text.get_text(), float(text.get_fontsize())))
         yield
 
 
-def _stack(fig: MatplotlibFigure, undo: contextlib.ExitStack) -> tuple[int, int]:
-    """Put the panels of a grid below each other, in reading order; return the grid's shape."""
+def _stack(fig: MatplotlibFigure, undo: contextlib.ExitStack) -> int:
+    """Put the panels of a grid below each other, in reading order; return how many stood across."""
     specs = [(ax, spec) for ax in fig.axes if (spec := ax.get_subplotspec()) is not None]
     grid = specs[0][1].get_gridspec()
     if grid.ncols == 1:
-        return grid.nrows, 1
+        return 1
     specs.sort(key=lambda pair: pair[1].num1)
     tall = fig.add_gridspec(len(specs), 1)
     for row, (ax, spec) in enumerate(specs):
         undo.callback(ax.set_subplotspec, spec)
         ax.set_subplotspec(tall[row, 0])
         # A panel that left its labels to its neighbour now needs its own.
-        for axis, label in ((ax.yaxis, "labelleft"), (ax.xaxis, "labelbottom")):
-            held = axis.get_tick_params().get(label, True)
-            undo.callback(ax.tick_params, axis=axis.axis_name, **{label: held})
-            ax.tick_params(axis=axis.axis_name, **{label: True})
-    return grid.nrows, grid.ncols
+        undo.callback(ax.tick_params, labelleft=ax.yaxis.get_tick_params().get("labelleft", True))
+        undo.callback(ax.tick_params, labelbottom=ax.xaxis.get_tick_params().get("labelbottom", True))
+        ax.tick_params(labelleft=True, labelbottom=True)
+    return int(grid.ncols)
 
 
 def _titles(fig: MatplotlibFigure) -> list[Text]:

@@ -210,7 +210,7 @@ def _section(
 
 
 def _count(counts: dict[str, int] | None, kind: str) -> int | None:
-    """Number figures and tables through the report; a fragment by itself has no numbers."""
+    """Return the next number of its kind in the report; a fragment by itself has none."""
     if counts is None:
         return None
     counts[kind] += 1
@@ -285,7 +285,7 @@ def _unique(anchor: str, taken: set[str]) -> str:
 def _safe(text: str) -> Any:
     from markupsafe import Markup
 
-    return Markup(text)  # noqa: S704  # nosec B704: made here from escaped parts
+    return Markup(text)  # nosec B704: made here from escaped parts
 
 
 def _css(name: str) -> str:

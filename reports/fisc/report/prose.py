@@ -54,7 +54,7 @@ def inline(text: str) -> str:
 
 
 def plain(value: object) -> str:
-    """Return text that markdown shows as it stands.
+    r"""Return text that markdown shows as it stands.
 
     Parameters
     ----------
@@ -68,6 +68,6 @@ def plain(value: object) -> str:
     Examples
     --------
     >>> plain("A_B*")
-    'A\\\\_B\\\\*'
+    'A\\_B\\*'
     """
     return _PUNCTUATION.sub(r"\\\1", str(value))

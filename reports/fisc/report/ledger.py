@@ -1,0 +1,402 @@
+"""The run ledger: what was made when, from what, and how it ended.
+
+A ledger is one SQLite file. Each run holds a lock for as long as its process lives; the
+operating system lets go of it when the process dies, however it dies. A run that is still
+marked as running and whose lock is free is therefore lost, and is marked so the next time the
+ledger is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import json
+import os
+import socket
+import sqlite3
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fisc.data import DataWarning, FiscError, WriteError, data_home, fingerprint
+from fisc.data.files import locked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Ledger", "LedgerError", "Run", "RunRecord"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    report TEXT NOT NULL,
+    started TEXT NOT NULL,
+    ended TEXT,
+    status TEXT NOT NULL CHECK (status IN ('running', 'ok', 'failed', 'lost', 'refused')),
+    output TEXT NOT NULL DEFAULT '',
+    inputs TEXT NOT NULL DEFAULT '{}',
+    message TEXT NOT NULL DEFAULT '',
+    pid INTEGER NOT NULL,
+    host TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS runs_by_report ON runs (report, started);
+"""
+_PATIENCE = 30.0  # seconds to wait for another process that is writing
+
+
+class LedgerError(FiscError):
+    """The ledger cannot be read or written."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """One line of the ledger.
+
+    Attributes
+    ----------
+    id : int
+    report : str
+        Name of the report.
+    started, ended : str
+        ISO 8601, UTC, to the millisecond; `ended` is empty while the run is running, and for
+        a lost run the time when the loss was noticed.
+    status : {"running", "ok", "failed", "lost", "refused"}
+        Lost: its process died. Refused: another run of the same output was under way.
+    output : str
+        Path of what it makes.
+    inputs : dict of str to str
+        Name of each input and its fingerprint.
+    message : str
+        Why it failed.
+    pid : int
+    host : str
+    """
+
+    id: int
+    report: str
+    started: str
+    ended: str
+    status: str
+    output: str
+    inputs: dict[str, str]
+    message: str
+    pid: int
+    host: str
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it is running or if it was lost."""
+        if not self.ended or self.status in ("running", "lost"):
+            return None
+        return (
+            dt.datetime.fromisoformat(self.ended) - dt.datetime.fromisoformat(self.started)
+        ).total_seconds()
+
+
+class Run:
+    """A run under way, as `Ledger.start` gives it.
+
+    Attributes
+    ----------
+    id : int
+        Its number in the ledger.
+    """
+
+    def __init__(self, ledger: Ledger, number: int) -> None:
+        self.id = number
+        self._ledger = ledger
+        self._failure = ""
+
+    def fail(self, message: str) -> None:
+        """Have the run recorded as failed when it ends, though nothing is raised.
+
+        Parameters
+        ----------
+        message : str
+            Why; several are joined.
+        """
+        self._failure = f"{self._failure}; {message}" if self._failure else message
+
+    def add_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Record inputs that became known after the start.
+
+        Parameters
+        ----------
+        inputs : mapping of str to object
+            Fingerprints (``"sha256:..."``) stay as they are; other values get one.
+        """
+        held = json.loads(self._ledger._one("SELECT inputs FROM runs WHERE id = ?", self.id))
+        held.update(_fingerprints(inputs))
+        self._ledger._do("UPDATE runs SET inputs = ? WHERE id = ?", _json(held), self.id)
+
+
+class Ledger:
+    """The record of all runs, in one SQLite file that several processes may use at once.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        The file; ``runs.sqlite`` in fisc's home (`fisc.data.data_home`) if not given. It is
+        made if it is not there. A file that is damaged is set aside under another name, with
+        a `DataWarning`, and a fresh one is begun.
+
+    Raises
+    ------
+    WriteError
+        If the folder cannot be written to.
+    LedgerError
+        If the file cannot be used although it is not damaged, for instance because it belongs
+        to another user.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     ledger = Ledger(f"{folder}/runs.sqlite")
+    ...     with ledger.start("demo", output="demo.html", inputs={"prices": "abc"}) as run:
+    ...         pass
+    ...     [(r.report, r.status) for r in ledger.runs()]
+    [('demo', 'ok')]
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = Path(path) if path is not None else data_home() / "runs.sqlite"
+        # One process at a time looks after the file: two must not both set it aside.
+        with locked(self.path):
+            try:
+                self._prepare()
+            except sqlite3.DatabaseError as error:
+                if not _damaged(error):
+                    raise self._error(error) from error
+                self._set_aside(error)
+                try:
+                    self._prepare()
+                except sqlite3.Error as again:
+                    raise self._error(again) from again
+            self._mark_lost()
+
+    def _prepare(self) -> None:
+        with self._connected() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            found = connection.execute("PRAGMA quick_check").fetchone()
+            if found[0] != "ok":
+                raise sqlite3.DatabaseError(f"malformed: {found[0]}")
+            connection.executescript(_SCHEMA)
+            connection.execute(
+                "SELECT id, report, started, ended, status, output, inputs, message, pid, host FROM runs"
+            )
+
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%f")
+        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
+        try:
+            self.path.rename(aside)
+            for ending in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+        except OSError as problem:
+            raise WriteError(
+                f"the run ledger {self.path} is damaged and cannot be set aside ({problem.strerror}); "
+                "remove it"
+            ) from problem
+        warnings.warn(
+            f"the run ledger {self.path} is damaged ({error}); it was kept as {aside.name}, "
+            "and a new one begun",
+            DataWarning,
+            stacklevel=4,
+        )
+
+    def _error(self, error: sqlite3.Error) -> LedgerError:
+        return LedgerError(
+            f"the run ledger {self.path} cannot be used ({error}); check that you may write to it "
+            "and that the disk is not full, or move it by FISC_HOME"
+        )
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction: no connection outlives a fork or a thread."""
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level="IMMEDIATE")
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def _do(self, statement: str, *values: Any) -> int:
+        """Execute one statement that writes; return the number of the row it added."""
+        try:
+            with self._connected() as connection:
+                return int(connection.execute(statement, values).lastrowid or 0)
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def _all(self, statement: str, *values: Any) -> list[Any]:
+        try:
+            with self._connected() as connection:
+                return connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def _one(self, statement: str, *values: Any) -> Any:
+        return self._all(statement, *values)[0][0]
+
+    def _lock_name(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.run-{number}")
+
+    def _mark_lost(self) -> None:
+        """Mark the runs whose process is gone: those whose lock nobody holds."""
+        for number, _ in self._all("SELECT id, pid FROM runs WHERE status = 'running'"):
+            try:
+                with locked(self._lock_name(number), timeout=0):
+                    self._end(number, "lost", "its process ended without a word")
+            except WriteError:
+                continue  # held, so it is running
+            self._remove_lock(number)
+
+    def _remove_lock(self, number: int) -> None:
+        name = self._lock_name(number)
+        with contextlib.suppress(OSError):
+            name.with_name(f".{name.name}.lock").unlink(missing_ok=True)
+
+    def _end(self, number: int, status: str, message: str) -> None:
+        self._do(
+            "UPDATE runs SET status = ?, ended = ?, message = ? WHERE id = ? AND status = 'running'",
+            *(status, _now(), message, number),
+        )
+
+    @contextlib.contextmanager
+    def start(
+        self, report: str, *, output: str | os.PathLike[str] = "", inputs: Mapping[str, Any] | None = None
+    ) -> Iterator[Run]:
+        """Record a run from its start to its end.
+
+        Parameters
+        ----------
+        report : str
+            Name of the report.
+        output : path-like
+            What it makes.
+        inputs : mapping of str to object, optional
+            Inputs by name; recorded as fingerprints.
+
+        Yields
+        ------
+        Run
+            Its `fail` has the run recorded as failed. If the block raises, that is recorded,
+            and the exception goes on.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger cannot be written.
+        """
+        number = self._begin(report, output, inputs)
+        run = Run(self, number)
+        with locked(self._lock_name(number)):
+            # Only now, with the lock held, may others see it as running.
+            self._do("UPDATE runs SET status = 'running', ended = NULL, message = '' WHERE id = ?", number)
+            try:
+                yield run
+            except BaseException as error:
+                self._end(number, "failed", f"{type(error).__name__}: {error}".rstrip(": "))
+                raise
+            else:
+                self._end(number, "failed" if run._failure else "ok", run._failure)
+        self._remove_lock(number)
+
+    def refuse(self, report: str, *, output: str | os.PathLike[str] = "", message: str = "") -> int:
+        """Record a run that did not begin, because another was under way.
+
+        Returns
+        -------
+        int
+            Its number in the ledger.
+        """
+        number = self._begin(report, output, None)
+        self._do("UPDATE runs SET status = 'refused', message = ? WHERE id = ?", message, number)
+        return number
+
+    def _begin(self, report: str, output: str | os.PathLike[str], inputs: Mapping[str, Any] | None) -> int:
+        """Add a line that counts as lost until its lock is held."""
+        now = _now()
+        return self._do(
+            "INSERT INTO runs (report, started, ended, status, output, inputs, message, pid, host) "
+            "VALUES (?, ?, ?, 'lost', ?, ?, 'its process ended before it began', ?, ?)",
+            *(
+                report,
+                now,
+                now,
+                os.fspath(output),
+                _json(_fingerprints(inputs or {})),
+                os.getpid(),
+                socket.gethostname(),
+            ),
+        )
+
+    def runs(self, report: str | None = None, *, limit: int | None = None) -> list[RunRecord]:
+        """Return the runs, the latest first.
+
+        Parameters
+        ----------
+        report : str, optional
+            Only those of this report.
+        limit : int, optional
+            At most so many.
+
+        Returns
+        -------
+        list of RunRecord
+        """
+        rows = self._all(
+            "SELECT id, report, started, ended, status, output, inputs, message, pid, host FROM runs "
+            "WHERE ? IS NULL OR report = ? ORDER BY id DESC LIMIT ?",
+            *(report, report, -1 if limit is None else limit),
+        )
+        return [
+            RunRecord(id_, name, started, ended or "", status, output, json.loads(inputs), message, pid, host)
+            for id_, name, started, ended, status, output, inputs, message, pid, host in rows
+        ]
+
+    def last(self, report: str, status: str = "ok") -> RunRecord | None:
+        """Return the latest run of a report that ended in a given way, or None."""
+        return next((run for run in self.runs(report) if run.status == status), None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the ledger as a table, the latest run first.
+
+        Returns
+        -------
+        DataFrame
+            Columns as the attributes of `RunRecord`, times as UTC timestamps.
+        """
+        import pandas as pd
+
+        names = [field.name for field in dataclasses.fields(RunRecord)]
+        frame = pd.DataFrame([dataclasses.asdict(run) for run in self.runs()], columns=names)
+        for name in ("started", "ended"):
+            frame[name] = pd.to_datetime(frame[name].replace("", None), utc=True, format="ISO8601")
+        return frame.set_index("id")
+
+
+def _damaged(error: sqlite3.Error) -> bool:
+    """Return True if the file's content is at fault, not a lock, a disk or a permission."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return True
+    return "malformed" in str(error)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json(values: Mapping[str, str]) -> str:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+
+def _fingerprints(inputs: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(name): value if isinstance(value, str) and value.startswith("sha256:") else fingerprint(value)
+        for name, value in inputs.items()
+    }
