@@ -150,7 +150,7 @@ def _entry(table: pa.Table, about: dict[str, Any]) -> Entry:
     if about["format"] != _FORMAT:
         raise ValueError(f"its format is {about['format']}, this version of fisc reads {_FORMAT}")
     bars = table.to_pandas()[["date", *_VALUES]]
-    bars["date"] = bars["date"].astype("datetime64[ns]")
+    bars["date"] = bars["date"].astype("datetime64[us]")
     return Entry(
         bars=bars,
         source=about["source"],

@@ -399,4 +399,4 @@ def _flag(
 def no_events() -> pd.DataFrame:
     """Return an empty table of events."""
     table = pd.DataFrame(columns=list(EVENT_COLUMNS))
-    return table.astype({"date": "datetime64[ns]", "value": "float64"})
+    return table.astype({"date": "datetime64[us]", "value": "float64"})

@@ -82,7 +82,7 @@ def _days(parsed: pd.Series, column: pd.Series, where: str, date_format: str | N
             f"{where}: {int(bad.sum())} of {len(parsed)} dates cannot be read with {how}; the first is "
             f"{column.iloc[row]!r} in data row {row + 1}. Correct it, or pass date_format="
         )
-    days: pd.Series = parsed.dt.normalize().astype("datetime64[ns]")
+    days: pd.Series = parsed.dt.normalize().astype("datetime64[us]")
     return days
 
 

@@ -470,7 +470,7 @@ def _raw(bars: dict[str, pd.DataFrame], names: Sequence[str], split_adjusted: bo
     """Turn bars by ticker into a panel, without prices that cannot be."""
     present = [name for name in names if name in bars]
     days = sorted(set().union(*(set(part["date"]) for part in bars.values())))
-    index = pd.DatetimeIndex(days, name="date").as_unit("ns")
+    index = pd.DatetimeIndex(days, name="date").as_unit("us")
     indexed = {name: bars[name].set_index("date") for name in present}
     fields = {
         field: pd.DataFrame({name: part[field] for name, part in indexed.items()}, index=index)
@@ -498,5 +498,5 @@ def _report(status: dict[str, TickerStatus]) -> pd.DataFrame:
     columns = ["ticker", "outcome", "reason", "rows", "first", "last", "attempts"]
     table = pd.DataFrame(rows, columns=columns)
     for name in ("first", "last"):
-        table[name] = pd.to_datetime(table[name]).astype("datetime64[ns]")
+        table[name] = pd.to_datetime(table[name]).astype("datetime64[us]")
     return table.set_index("ticker")

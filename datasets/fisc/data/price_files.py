@@ -363,8 +363,8 @@ def _one_row_a_day(
             which = "" if groups is None else f"{first.get_level_values('ticker')[0]} on "
             raise DataError(
                 f"{where}: {len(table.index[differ].unique())} dates {of_what}appear more than once "
-                f"with different values, the first is {which}{day:%Y-%m-%d}; correct them (intraday data? keep one "
-                "row a day), or pass on_duplicates='first' or 'last'"
+                f"with different values, the first is {which}{day:%Y-%m-%d}; correct them (intraday data? "
+                "keep one row a day), or pass on_duplicates='first' or 'last'"
             )
         out = table.index.duplicated(keep="first" if on_duplicates == "first" else "last")
         raw.count(
@@ -453,7 +453,7 @@ def _report(raw: RawPrices) -> pd.DataFrame:
         },
         index=pd.Index(frame.columns, name="ticker"),
     )
-    return table.astype({"first": "datetime64[ns]", "last": "datetime64[ns]"})
+    return table.astype({"first": "datetime64[us]", "last": "datetime64[us]"})
 
 
 def _named(column: object) -> str:

@@ -145,7 +145,7 @@ class PriceSet:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PriceSet:
         """Build from `to_dict`'s answer."""
-        index = pd.DatetimeIndex(values["dates"], name="date").as_unit("ns")
+        index = pd.DatetimeIndex(values["dates"], name="date").as_unit("us")
         tickers = pd.Index(values["tickers"], name="ticker")
 
         def frame(cells: Any, kind: str) -> pd.DataFrame:
@@ -287,7 +287,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _table(records: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
     """Build a small table again from its records."""
     table = pd.DataFrame(records, columns=list(columns))
-    table["date"] = pd.to_datetime(table["date"]).astype("datetime64[ns]")
+    table["date"] = pd.to_datetime(table["date"]).astype("datetime64[us]")
     table["value"] = table["value"].astype(float)
     return table
 
@@ -297,5 +297,5 @@ def _status_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     columns = ["ticker", "outcome", "reason", "rows", "first", "last", "attempts"]
     table = pd.DataFrame(records, columns=columns)
     for name in ("first", "last"):
-        table[name] = pd.to_datetime(table[name]).astype("datetime64[ns]")
+        table[name] = pd.to_datetime(table[name]).astype("datetime64[us]")
     return table.set_index("ticker")

@@ -474,7 +474,7 @@ def _history(
     bars = bars.astype("float64")
     # a row that only carries an event: yfinance gives it volume 0, which would mean suspended
     bars.loc[bars["close"].isna(), "volume"] = np.nan
-    bars.insert(0, "date", local.normalize().as_unit("ns"))
+    bars.insert(0, "date", local.normalize().as_unit("us"))
     return bars.reset_index(drop=True), zone, str(currency or "")
 
 
