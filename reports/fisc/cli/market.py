@@ -57,8 +57,10 @@ def market_section(seed: int = 0) -> Section:
         ],
         tables=[_table(runs)],
         notes=[
-            f"A trade costs {COST:.2%} of what is bought or sold; the backtest is exact (drifting weights, "
-            "wealth after cost solved to machine precision).",
+            (
+                f"A trade costs {COST:.2%} of what is bought or sold; the backtest is exact (drifting weights, "
+                "wealth after cost solved to machine precision)."
+            ),
             "Prices carry three decimals: below one dollar, daily returns are coarse.",
         ],
         provenance=record(
@@ -100,7 +102,7 @@ def _paths(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
         ax.legend(ncols=3, loc="upper left")
     return Figure.from_matplotlib(
         fig,
-        caption="Growth of one dollar in each stock (grey), four of them by name, and the index without dividends.",
+        caption="Growth of one dollar in each stock (four by name), and the index without dividends.",
         alt="Twenty lines of growth from 2000 to 2022 on a logarithmic axis; most end above the index.",
     )
 
@@ -207,7 +209,7 @@ def _table(runs: dict[str, BacktestResult]) -> Any:
     return Table(
         frame,
         caption="After costs. Turnover is one-way, as a multiple of wealth.",
-        decimals={name: 2 for name in ("Sharpe", "s.e.", "turnover a year")}
+        decimals=dict.fromkeys(("Sharpe", "s.e.", "turnover a year"), 2)
         | dict.fromkeys(["return a year", "volatility", "largest drawdown", "cost, bp a year"], 1),
         percent=["return a year", "volatility", "largest drawdown"],
     )
