@@ -24,9 +24,11 @@ import pytest
 
 from fisc.data.errors import DataError, DataWarning, OfflineError, OptionError
 from fisc.data.price_cache import PriceCache
-from fisc.data.price_fetch import PriceFetchError, fetch_prices
+from fisc.data.price_collect import PriceFetchError
+from fisc.data.price_fetch import fetch_prices
 from fisc.data.price_set import PriceState, price_states, price_status, tradable
-from fisc.data.price_sources import FileSource, RetryPolicy, TickerStatus, YahooSource
+from fisc.data.price_sources import FileSource, TickerStatus
+from fisc.data.price_yahoo import RetryPolicy, YahooSource
 from fisc.data.provenance import provenance
 
 requests = pytest.importorskip("requests")

@@ -45,18 +45,22 @@ def parse_dates(column: pd.Series, date_format: str | None, where: str) -> pd.Se
         return _days(naive, column, where)
     if pd.api.types.is_float_dtype(column) and column.notna().all() and (column % 1 == 0).all():
         column = column.astype("int64")
-    texts = column.astype("str").str.strip()
+    # a long file repeats each day for every ticker: read each text once
+    codes, distinct = pd.factorize(column.astype("str").str.strip())
+    parsed = _read(pd.Series(distinct, dtype="str"), date_format, where)
+    return _days(parsed.iloc[codes].set_axis(column.index), column, where, date_format)
+
+
+def _read(texts: pd.Series, date_format: str | None, where: str) -> pd.Series:
+    """Read texts in the one format that fits all of them; NaT where the best one fails."""
     if date_format is not None:
-        return _days(pd.to_datetime(texts, format=date_format, errors="coerce"), column, where, date_format)
+        return pd.to_datetime(texts, format=date_format, errors="coerce")
     iso = texts.str.extract(r"^(\d{4}-\d{1,2}-\d{1,2})(?:[T ].*)?$")[0]
-    parsed = pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce")
-    if parsed.notna().all():
-        return _days(parsed, column, where)
-    best = parsed
+    best = pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce")
     for pattern in _FORMATS:
+        if best.notna().all():
+            return best
         tried = pd.to_datetime(texts, format=pattern, errors="coerce")
-        if tried.notna().all():
-            return _days(tried, column, where)
         best = tried if tried.notna().sum() > best.notna().sum() else best
     for patterns in _TWO_WAYS:
         ways = [pd.to_datetime(texts, format=pattern, errors="coerce") for pattern in patterns]
@@ -66,10 +70,8 @@ def parse_dates(column: pd.Series, date_format: str | None, where: str) -> pd.Se
                 f"{where}: dates such as {texts.iloc[0]!r} read both as day/month and as month/day; "
                 f"pass date_format={patterns[0]!r} or date_format={patterns[1]!r}"
             )
-        if whole:
-            return _days(whole[0], column, where)
         best = max([best, *ways], key=lambda way: int(way.notna().sum()))
-    return _days(best, column, where)
+    return best
 
 
 def _days(parsed: pd.Series, column: pd.Series, where: str, date_format: str | None = None) -> pd.Series:

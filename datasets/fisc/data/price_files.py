@@ -226,7 +226,6 @@ def read_raw(
     layout = find_layout(table, columns, file.name)
     if not len(table):
         raise DataError(f"{file.name}: a header and no rows; expected prices")
-    table = _without_blank_rows(table, layout)
     days = parse_dates(table[layout.date], date_format, file.name)
     raw = RawPrices({}, no_events())
     if layout.kind == "wide":
@@ -236,12 +235,6 @@ def read_raw(
     _select(raw, tickers, start, end, file.name)
     _check_values(raw, on_bad, file.name)
     return raw
-
-
-def _without_blank_rows(table: pd.DataFrame, layout: Layout) -> pd.DataFrame:
-    """Leave out lines without any content, as spreadsheets put at the end."""
-    blank = table.map(lambda cell: isinstance(cell, str) and not cell.strip()).all(axis=1)
-    return table[~blank].reset_index(drop=True) if blank.any() else table
 
 
 def _stem(file: Path) -> str:

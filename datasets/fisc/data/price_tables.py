@@ -7,6 +7,7 @@ import io
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -100,6 +101,10 @@ def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
             "that are not part of the table"
         ) from error
     lines = lines.fillna("")
+    # lines of separators only, as spreadsheets leave at the end; few begin empty, so few are looked at
+    begins_empty = np.flatnonzero(lines[0] == "")
+    blank = begins_empty[(lines.iloc[begins_empty] == "").all(axis=1)]
+    lines = lines.drop(index=blank.tolist())
     header = [str(cell).strip() for cell in lines.iloc[0]]
     first = header[0].lower()
     second = str(lines.iloc[1, 0]).strip().lower() if len(lines) > 1 else ""
