@@ -1,0 +1,320 @@
+"""The market simulation as environments of stable-baselines3 and gymnasium."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from fisc.data import DataError, check_option
+from fisc.portfolio.market import Market
+from fisc.portfolio.rewards import Reward
+from fisc.portfolio.simulation import LOGIT_BOUND, Simulation, price_tensor, window_table
+
+__all__ = ["PortfolioEnv", "PortfolioVecEnv"]
+
+Float32 = NDArray[np.float32]
+_OBSERVED_BOUND = 1e9  # declared only: rows, logarithms and weights stay far inside
+_LARGEST_TABLE = 4 * 2**30  # bytes of precomputed windows before it is an error
+
+
+class _Observer:
+    """Make observations of a simulation: precomputed windows, or only their row number.
+
+    The rows of the window table carry room for the changing tail, so that one gather per step
+    writes the whole observation. Two buffers alternate: an observation stays as it is until
+    the step after the next.
+    """
+
+    def __init__(self, simulation: Simulation, observation: str) -> None:
+        check_option("observation", observation, ("dense", "index"))
+        self.simulation, self.dense = simulation, observation == "dense"
+        market, window = simulation.market, simulation.window
+        if self.dense:
+            fields = price_tensor(market[:2]).shape[1]
+            head = fields * window * market.n_assets
+            size = len(market) * (head + simulation.tail_size) * 4
+            if size > _LARGEST_TABLE:
+                raise DataError(
+                    f"dense windows of {len(market)} dates, {window} closes and {market.n_assets} assets need "
+                    f"{size / 2**30:.1f} GiB; use observation='index', where the policy gathers them"
+                )
+            self.table = np.zeros((len(market), head + simulation.tail_size), dtype=np.float32)
+            self.table[:, :head] = window_table(market, window)
+        else:
+            head = 1
+        self.head, self.size = head, head + simulation.tail_size
+        self._buffers = [np.zeros((simulation.n_envs, self.size), dtype=np.float32) for _ in range(2)]
+
+    @property
+    def space(self) -> gymnasium.spaces.Box:
+        return gymnasium.spaces.Box(-_OBSERVED_BOUND, _OBSERVED_BOUND, (self.size,), np.float32)
+
+    def observe(self) -> Float32:
+        self._buffers.reverse()
+        out = self._buffers[0]
+        if self.dense:
+            np.take(self.table, self.simulation.t, axis=0, out=out, mode="clip")
+        else:
+            out[:, 0] = self.simulation.t
+        out[:, self.head :] = self.simulation.tail
+        return out
+
+    def refresh(self, which: NDArray[np.int64]) -> None:
+        """Rewrite the rows of the latest observation whose episode has been reset."""
+        out, rows = self._buffers[0], self.simulation.t[which]
+        if self.dense:
+            out[which] = self.table[rows]
+        else:
+            out[which, 0] = rows
+        out[which, self.head :] = self.simulation.tail[which]
+
+
+def _action_space(market: Market) -> gymnasium.spaces.Box:
+    return gymnasium.spaces.Box(-LOGIT_BOUND, LOGIT_BOUND, (market.n_assets + 1,), np.float32)
+
+
+class PortfolioVecEnv(VecEnv):  # type: ignore[misc]
+    """All environments of one market in one array, for stable-baselines3.
+
+    One step: the action of row ``t`` (logits, cash first) becomes a portfolio by softmax; it is
+    traded at close ``t`` (+ `lag`) at the exact cost, earns until close ``t + 1``, and the net
+    return of that period makes the reward. Episodes start at random rows, last `episode` steps
+    and are truncated, never terminated; ended ones start again by themselves, with
+    ``info["terminal_observation"]``, ``info["TimeLimit.truncated"]`` and ``info["episode"]``
+    (``r``: sum of rewards, ``l``: steps, ``wealth``: final wealth).
+
+    Parameters
+    ----------
+    market : Market
+    n_envs : int
+        Number of environments; 64 to 1024 are efficient.
+    window : int, default 50
+        Closes in the observation.
+    episode : int, default 128
+        Steps of an episode.
+    reward : str or Reward, default "differential_sharpe"
+        See `fisc.portfolio.rewards`.
+    buy, sell : float or per asset, default 0.0025
+        Cost rates in [0, 1).
+    observation : {"dense", "index"}
+        *dense*: the window itself, ``log(price / last close)``, flattened from (fields, window,
+        n_assets), fields close and whichever of high, low, open and volume the market has.
+        *index*: the row number of the market only; the policy gathers what it needs. Both are
+        followed by the tail: drifted weights (n_assets + 1), targets waiting to be traded
+        (lag * (n_assets + 1)), share of the episode left, state of the reward (3).
+    lag : int, default 0
+        Closes between decision and trade.
+    seed : int, optional
+        Of the random starts: one generator for all environments.
+    base : ndarray of shape (n_dates, n_assets + 1), optional
+        Base portfolio by date (`fisc.portfolio.baselines.path`); logits of zero hold it.
+    band : float, default 0.0
+        No trade while the one-way distance to the target is at most this.
+    initial : {"cash", "base", "equal"}
+        Holdings at the start of an episode.
+    rows : (int, int), optional
+        First row to decide on and last close (exclusive) to use; earlier rows are history.
+
+    Notes
+    -----
+    ``reset()`` returns float32 of shape (n_envs, size); ``step(actions)`` takes float32 of shape
+    (n_envs, n_assets + 1), declared within ±10 (a gap of 20 holds all but 2e-9 in one asset;
+    larger logits are taken as they are) and returns observations, float32 rewards, bool dones
+    and a list of infos. An observation array is reused two steps later; copy it to keep it.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> market = Market.from_prices(np.exp(rng.normal(0, 0.01, (300, 3)).cumsum(axis=0)))
+    >>> envs = PortfolioVecEnv(market, n_envs=4, window=10, observation="index", seed=0)
+    >>> envs.reset().shape
+    (4, 9)
+    >>> observations, rewards, dones, infos = envs.step(np.zeros((4, 4), dtype=np.float32))
+    >>> rewards.shape, bool(dones.any())
+    ((4,), False)
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        n_envs: int,
+        window: int = 50,
+        episode: int = 128,
+        reward: str | Reward = "differential_sharpe",
+        buy: Any = 0.0025,
+        sell: Any = 0.0025,
+        observation: str = "dense",
+        lag: int = 0,
+        seed: int | None = None,
+        base: NDArray[np.float64] | None = None,
+        band: float = 0.0,
+        initial: str = "cash",
+        rows: tuple[int, int] | None = None,
+    ) -> None:
+        self.simulation = Simulation(
+            market,
+            n_envs=n_envs,
+            window=window,
+            episode=episode,
+            reward=reward,
+            buy=buy,
+            sell=sell,
+            lag=lag,
+            seed=seed,
+            base=base,
+            band=band,
+            initial=initial,
+            rows=rows,
+        )
+        self._observer = _Observer(self.simulation, observation)
+        self._score = np.zeros(n_envs)
+        self._actions: Any = None
+        self.render_mode = None
+        self.spec = None
+        super().__init__(n_envs, self._observer.space, _action_space(market))
+
+    def reset(self) -> Float32:
+        """Start an episode everywhere and return the observations."""
+        if self._seeds[0] is not None:
+            self.simulation.seed(self._seeds[0])
+        self._reset_seeds()
+        self._reset_options()
+        self.simulation.reset()
+        self._score[:] = 0.0
+        self.reset_infos = [{} for _ in range(self.num_envs)]
+        return self._observer.observe()
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keep the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[Float32, Float32, NDArray[np.bool_], list[dict[str, Any]]]:
+        """Step all environments; see the class."""
+        simulation = self.simulation
+        reward, ended = simulation.step(self._actions)
+        self._score += reward
+        observations = self._observer.observe()
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        if ended.any():
+            which = np.flatnonzero(ended)
+            for e in which:
+                infos[e] = {
+                    "terminal_observation": observations[e].copy(),
+                    "TimeLimit.truncated": True,
+                    "episode": {
+                        "r": float(self._score[e]),
+                        "l": simulation.episode,
+                        "wealth": float(simulation.wealth[e]),
+                    },
+                }
+            simulation.reset(which)
+            self._score[which] = 0.0
+            self._observer.refresh(which)
+        return observations, reward, ended, infos
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Return an attribute once for each environment asked for."""
+        return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set an attribute; all environments are one object."""
+        setattr(self, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        """Call a method once and return its answer for each environment asked for."""
+        answer = getattr(self, method_name)(*args, **kwargs)
+        return [answer] * len(list(self._get_indices(indices)))
+
+    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+        """Say that no environment is wrapped."""
+        return [False] * len(list(self._get_indices(indices)))
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """Return no pictures; there is nothing to render."""
+        return [None] * self.num_envs
+
+
+class PortfolioEnv(gymnasium.Env):  # type: ignore[misc]
+    """The same market as one gymnasium environment.
+
+    Parameters are those of `PortfolioVecEnv` without `n_envs`. ``reset(options={"start": row})``
+    starts on a given row. The fourth answer of ``step``, truncated, ends an episode; info holds
+    ``net_return``, ``wealth`` and ``row``.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> market = Market.from_prices(np.exp(rng.normal(0, 0.01, (300, 3)).cumsum(axis=0)))
+    >>> env = PortfolioEnv(market, window=10, episode=5)
+    >>> observation, info = env.reset(seed=0, options={"start": 20})
+    >>> observation.shape, info["row"]
+    ((38,), 20)
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012 - the form gymnasium asks for
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        window: int = 50,
+        episode: int = 128,
+        reward: str | Reward = "differential_sharpe",
+        buy: Any = 0.0025,
+        sell: Any = 0.0025,
+        observation: str = "dense",
+        lag: int = 0,
+        seed: int | None = None,
+        base: NDArray[np.float64] | None = None,
+        band: float = 0.0,
+        initial: str = "cash",
+        rows: tuple[int, int] | None = None,
+    ) -> None:
+        self.simulation = Simulation(
+            market,
+            n_envs=1,
+            window=window,
+            episode=episode,
+            reward=reward,
+            buy=buy,
+            sell=sell,
+            lag=lag,
+            seed=seed,
+            base=base,
+            band=band,
+            initial=initial,
+            rows=rows,
+        )
+        self._observer = _Observer(self.simulation, observation)
+        self.observation_space = self._observer.space
+        self.action_space = _action_space(market)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, dict[str, Any]]:
+        """Start an episode; see the class."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self.simulation.seed(seed)
+        self.simulation.reset(start=(options or {}).get("start"))
+        return self._observer.observe()[0].copy(), {"row": int(self.simulation.t[0])}
+
+    def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
+        """Trade, let one period pass; see `PortfolioVecEnv`."""
+        simulation = self.simulation
+        reward, ended = simulation.step(np.asarray(action, dtype=np.float32)[None])
+        info = {
+            "net_return": float(simulation.net[0]),
+            "wealth": float(simulation.wealth[0]),
+            "row": int(simulation.t[0]),
+        }
+        return self._observer.observe()[0].copy(), float(reward[0]), False, bool(ended[0]), info

@@ -1,0 +1,336 @@
+"""Rewards of one step, made from net returns, with the state that makes each of them Markov.
+
+With ``R`` the simple net return of the step:
+
+``log_return``            log(1 + R)
+``mean_variance``         R - (lambda/2) R**2
+``differential_sharpe``   (B dA - A dB / 2) / (B - A**2)**1.5, A and B moving averages of R and R**2,
+                          dA = R - A, dB = R**2 - B, each then moved by eta (Moody and Saffell 2001)
+``telescoping_sharpe``    S_n - S_(n-1), S_n the annualised Sharpe ratio of the episode so far (0 before
+                          `warm_up` returns): the sum over an episode is its Sharpe ratio
+``average_sharpe``        sqrt(252) mean / (sd + 1e-7) of the log returns so far, over the length of
+                          the episode: the reward of the paper (arXiv:2412.18563), for replication;
+                          as there, a return of zero precedes the first step
+``drawdown``              log(1 + R) - penalty * (growth of the log drawdown, if it grows)
+``turnover``              log(1 + R) - penalty * one-way turnover
+
+A state is four numbers; `observe_kernel` gives the three of them that a policy sees, scaled to
+order one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from fisc.data import DataError, check_option
+from fisc.portfolio.market import PERIODS_PER_YEAR, Market
+
+__all__ = [
+    "NAMES",
+    "Reward",
+    "as_reward",
+    "correlation_table",
+    "differential_sharpe",
+    "differential_sharpe_by_row",
+    "sequence",
+    "warm_state",
+]
+
+Float = NDArray[np.float64]
+
+NAMES = (
+    "log_return",
+    "mean_variance",
+    "differential_sharpe",
+    "telescoping_sharpe",
+    "average_sharpe",
+    "drawdown",
+    "turnover",
+)
+LOG_RETURN, MEAN_VARIANCE, DIFFERENTIAL, TELESCOPING, AVERAGE, DRAWDOWN, TURNOVER = range(7)
+STATE_SIZE = 4
+OBSERVED_SIZE = 3
+_ROOT = math.sqrt(PERIODS_PER_YEAR)
+_SMALLEST_VARIANCE = 1e-12  # of returns per period; below it the moving averages carry no risk
+
+
+@dataclasses.dataclass(frozen=True)
+class Reward:
+    """A reward by name with its parameters.
+
+    Attributes
+    ----------
+    name : str
+        One of `NAMES`.
+    eta : float
+        Rate of the moving averages of ``differential_sharpe`` per step, in (0, 1).
+    risk_aversion : float
+        Lambda of ``mean_variance``; mean over variance of the returns makes it a linearised
+        Sharpe ratio.
+    penalty : float
+        Of ``drawdown`` and ``turnover``.
+    warm_up : int
+        Returns before ``telescoping_sharpe`` starts, at least 2.
+
+    Examples
+    --------
+    >>> Reward("differential_sharpe", eta=1 / 60).name
+    'differential_sharpe'
+    """
+
+    name: str = "differential_sharpe"
+    eta: float = 1 / PERIODS_PER_YEAR
+    risk_aversion: float = 5.0
+    penalty: float = 0.1
+    warm_up: int = 20
+
+    def __post_init__(self) -> None:
+        check_option("reward", self.name, NAMES)
+        if not 0 < self.eta < 1:
+            raise DataError(f"eta={self.eta} is outside (0, 1); 1/252 looks back about a year")
+        if self.risk_aversion < 0 or self.penalty < 0:
+            raise DataError(f"risk_aversion={self.risk_aversion}, penalty={self.penalty}: give at least 0")
+        if self.warm_up < 2:
+            raise DataError(f"warm_up={self.warm_up}; a Sharpe ratio needs at least 2 returns")
+
+    @property
+    def code(self) -> int:
+        """Position in `NAMES`, for the compiled kernels."""
+        return NAMES.index(self.name)
+
+    def parameters(self, episode: int) -> Float:
+        """Return what the kernels need: eta, lambda, penalty, warm_up, episode."""
+        return np.array([self.eta, self.risk_aversion, self.penalty, self.warm_up, episode], dtype=np.float64)
+
+
+def as_reward(reward: str | Reward) -> Reward:
+    """Return a `Reward` from its name or itself."""
+    return reward if isinstance(reward, Reward) else Reward(check_option("reward", reward, NAMES))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def differential_sharpe(R: float, A: float, B: float) -> float:
+    """Return the differential Sharpe ratio of one return.
+
+    Parameters
+    ----------
+    R : float
+        Return of the step.
+    A, B : float
+        Moving averages of the return and of its square before the step, ``B > A**2``.
+
+    Returns
+    -------
+    float
+        Derivative of the Sharpe ratio ``A / sqrt(B - A**2)`` by the rate of the averages.
+
+    References
+    ----------
+    Moody and Saffell (2001), Learning to trade via direct reinforcement, doi:10.1109/72.935097.
+
+    Examples
+    --------
+    >>> round(differential_sharpe(0.013, 0.0005, 0.0002), 6)
+    0.888289
+    """
+    variance = max(B - A * A, 1e-12)
+    return float((B * (R - A) - 0.5 * A * (R * R - B)) / variance**1.5)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def step_kernel(code: int, R: float, turnover: float, state: Float, parameters: Float) -> float:
+    """Return the reward of one step and move the state."""
+    if code == 0:
+        return math.log1p(R)
+    if code == 1:
+        return R - 0.5 * parameters[1] * R * R
+    if code == 2:
+        A, B = state[0], state[1]
+        reward = differential_sharpe(R, A, B)
+        state[0] = A + parameters[0] * (R - A)
+        state[1] = B + parameters[0] * (R * R - B)
+        return reward
+    if code == 3 or code == 4:
+        x = R if code == 3 else math.log1p(R)
+        if code == 4 and state[0] == 0.0:
+            state[0] = 1.0  # the paper's episodes begin with one forced return of zero
+        state[0] += 1.0
+        n = state[0]
+        delta = x - state[1]
+        state[1] += delta / n
+        state[2] += delta * (x - state[1])
+        if code == 4:
+            return _ROOT * state[1] / (math.sqrt(state[2] / n) + 1e-7) / parameters[4]
+        before = state[3]
+        if n >= parameters[3] and state[2] > 0.0:
+            state[3] = _ROOT * state[1] / math.sqrt(state[2] / (n - 1.0))
+        return state[3] - before
+    growth = math.log1p(R)
+    if code == 5:
+        depth = max(0.0, state[0] - growth)
+        deeper = max(0.0, depth - state[0])
+        state[0] = depth
+        return growth - parameters[2] * deeper
+    return growth - parameters[2] * turnover
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def observe_kernel(code: int, state: Float, parameters: Float, out: NDArray[np.float32]) -> None:
+    """Write the three numbers of the state that the policy sees."""
+    out[0] = 0.0
+    out[1] = 0.0
+    out[2] = 0.0
+    if code == 2:
+        variance = max(state[1] - state[0] * state[0], 1e-12)
+        out[0] = 10.0 * state[0] / math.sqrt(variance)
+        out[1] = math.log(math.sqrt(variance) / 0.01)
+    elif code == 3 or code == 4:
+        n = state[0]
+        sd = math.sqrt(max(state[2] / max(n, 1.0), 1e-12))
+        out[0] = 10.0 * state[1] / sd if n > 1.0 else 0.0
+        out[1] = math.log(sd / 0.01) if n > 1.0 else 0.0
+        out[2] = n / parameters[4]
+    elif code == 5:
+        out[0] = 10.0 * state[0]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _sequence(code: int, returns: Float, turnover: Float, state: Float, parameters: Float) -> Float:
+    rewards = np.empty(returns.size)
+    for i in range(returns.size):
+        rewards[i] = step_kernel(code, returns[i], turnover[i], state, parameters)
+    return rewards
+
+
+def sequence(
+    reward: str | Reward,
+    returns: ArrayLike,
+    *,
+    turnover: ArrayLike = 0.0,
+    state: ArrayLike | None = None,
+) -> Float:
+    """Return the rewards of an episode from its net returns.
+
+    Parameters
+    ----------
+    reward : str or Reward
+    returns : array_like of shape (n,)
+        Simple net returns.
+    turnover : float or array_like of shape (n,)
+        One-way turnover of each step.
+    state : array_like of shape (4,), optional
+        State before the first step, see `warm_state`; zeros if not given, except that the
+        differential Sharpe ratio starts from the mean and mean square of the episode itself.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> sequence("mean_variance", [0.01, -0.02]).round(5).tolist()
+    [0.00975, -0.021]
+    """
+    kind = as_reward(reward)
+    values = np.ascontiguousarray(returns, dtype=np.float64)
+    if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values > -1)).all():
+        raise DataError(f"returns of shape {values.shape} must be one row of finite numbers above -1")
+    traded = np.ascontiguousarray(np.broadcast_to(np.asarray(turnover, dtype=np.float64), values.shape))
+    start = np.zeros(STATE_SIZE)
+    if state is not None:
+        start = np.array(state, dtype=np.float64)
+    elif kind.name == "differential_sharpe":
+        start[:2] = values.mean(), np.mean(values**2)
+    return np.asarray(_sequence(kind.code, values, traded, start, kind.parameters(values.size)))
+
+
+def warm_state(market: Market, eta: float) -> Float:
+    """Return moving averages of the equal-weight return and its square known at every close.
+
+    They start the differential Sharpe ratio of an episode that begins there, so that its first
+    rewards are not divided by an arbitrary variance.
+
+    Parameters
+    ----------
+    market : Market
+    eta : float
+        Rate of the averages.
+
+    Returns
+    -------
+    ndarray of shape (n_dates, 2)
+        Row ``t`` uses returns up to close ``t``. Until 60 returns are known, their plain means.
+    """
+    returns = np.concatenate([[0.0], market.returns.mean(axis=1)])
+    pair = np.column_stack([returns, returns**2])
+    averages = np.empty_like(pair)
+    averages[0] = 0.0, 1e-4
+    for t in range(1, len(pair)):
+        rate = max(eta, 1.0 / t) if t <= 60 else eta
+        averages[t] = averages[t - 1] + rate * (pair[t] - averages[t - 1])
+    averages[:, 1] = np.maximum(averages[:, 1], averages[:, 0] ** 2 + _SMALLEST_VARIANCE)
+    return averages
+
+
+def differential_sharpe_by_row(market: Market, returns: Float, eta: float) -> Float:
+    """Return the differential Sharpe ratio of one fixed return series with its own averages."""
+    averages = warm_state(market, eta)
+    return np.array([differential_sharpe(r, a, b) for r, (a, b) in zip(returns, averages, strict=False)])
+
+
+def correlation_table(
+    *, episodes: int = 4000, steps: int = 128, mean: float = 0.0005, sd: float = 0.012, seed: int = 0
+) -> Any:
+    """Return how well the undiscounted sum of each reward ranks episodes by their Sharpe ratio.
+
+    Parameters
+    ----------
+    episodes, steps : int
+        Number and length of simulated episodes of independent normal returns.
+    mean, sd : float
+        Per step.
+    seed : int, default 0
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a reward: correlation of its sum, and of its sum discounted by 0.99, with the
+        episode's Sharpe ratio.
+
+    Examples
+    --------
+    >>> table = correlation_table(episodes=200)
+    >>> bool(table.loc["telescoping_sharpe", "sum"] > 0.999)
+    True
+    """
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    returns = rng.normal(mean, sd, (episodes, steps))
+    truth = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
+    warm = np.array([mean, mean**2 + sd**2, 0.0, 0.0])
+    kinds = {
+        "average_sharpe": Reward("average_sharpe"),
+        "telescoping_sharpe": Reward("telescoping_sharpe"),
+        "differential_sharpe, eta 1/252": Reward("differential_sharpe"),
+        "differential_sharpe, eta 1/60": Reward("differential_sharpe", eta=1 / 60),
+        "log_return": Reward("log_return"),
+        "mean_variance, lambda = mean/variance": Reward("mean_variance", risk_aversion=mean / sd**2),
+        "drawdown, penalty 0.1": Reward("drawdown"),
+    }
+    discount = 0.99 ** np.arange(steps)
+    rows = {}
+    for label, kind in kinds.items():
+        state = warm if kind.name == "differential_sharpe" else np.zeros(STATE_SIZE)
+        rewards = np.array([sequence(kind, episode, state=state) for episode in returns])
+        rows[label] = {
+            "sum": float(np.corrcoef(rewards.sum(axis=1), truth)[0, 1]),
+            "discounted sum": float(np.corrcoef(rewards @ discount, truth)[0, 1]),
+        }
+    return pd.DataFrame(rows).T
