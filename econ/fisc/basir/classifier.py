@@ -373,13 +373,19 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         spans = [windows(t, WINDOW_WORDS) for t in texts]
         pieces = [t[a:b] for t, cut in zip(texts, spans, strict=True) for a, b in cut]
         starts = np.concatenate([[0], np.cumsum([len(cut) for cut in spans])[:-1]])
-        if self.method != "finetuned":
-            return np.maximum.reduceat(self.window_features(pieces), starts, axis=0)
-        from fisc.basir.finetune import out_of_fold_features
+        features = np.maximum.reduceat(self.window_features(pieces), starts, axis=0)
+        if self.method != "finetuned" or self.encoder_ is None:
+            return features
+        from fisc.basir.embedding import EMBEDDING_FEATURES, embedding_features
+        from fisc.basir.finetune import cross_fitted_encoders
 
-        n_base = len(self.feature_names) // 1
-        base = np.maximum.reduceat(self.window_features(pieces), starts, axis=0)
-        return out_of_fold_features(self, texts, targets, base, n_base)
+        tuned_part = slice(-len(EMBEDDING_FEATURES), None)
+        for rows, tuned in cross_fitted_encoders(self.encoder_, self.taxonomy_, texts, targets, seed=self.random_state):
+            for i in rows:
+                own = [texts[i][a:b] for a, b in spans[i]]
+                scored = embedding_features(tuned.labels(self.taxonomy_), own, tuned.encode(own))
+                features[i][:, tuned_part] = scored.max(axis=0)
+        return features
 
     def _load_encoder(self) -> None:
         self.encoder_: Encoder | None = None
