@@ -169,11 +169,13 @@ def welfare_batch(
     welfare_weight: FloatArray,
     gamma: float,
     scale: float,
+    mass: FloatArray,
 ) -> FloatArray:
     """Return the welfare of each row of `policies` (P, K), the workers answering each exactly.
 
     `code` is one of `CODES`; an empty `hours_grid` means continuous hours. For ``weighted``,
-    `welfare_weight` holds one weight a worker; for ``live``, `scale` is the income floor.
+    `welfare_weight` holds one weight a worker; for ``live``, `scale` is the income floor. `mass`
+    says for how many people each worker stands, mean 1.
     """
     n = skill.size
     income = np.empty(n)
@@ -182,35 +184,37 @@ def welfare_batch(
     answers = np.empty(policies.shape[0])
     for p in range(policies.shape[0]):
         if hours_grid.size:
-            total = best_response_on_grid(
-                skill, cost, edges, policies[p], delta, hours_grid, income, tax, value
-            )
+            best_response_on_grid(skill, cost, edges, policies[p], delta, hours_grid, income, tax, value)
         else:
-            total = best_response(
+            best_response(
                 skill, cost, free_income, weight, edges, policies[p], delta, max_hours, income, tax, value
             )
-        rebate = total / n
+        rebate = 0.0
+        for i in range(n):
+            rebate += mass[i] * tax[i]
+        rebate /= n
         w = 0.0
         if code == 0:
             for i in range(n):
-                w += welfare_weight[i] * (value[i] + rebate)
+                w += mass[i] * welfare_weight[i] * (value[i] + rebate)
             w /= n
         elif code == 1:
             for i in range(n):
-                w += np.log(max(value[i] + rebate, 1.0))
+                w += mass[i] * np.log(max(value[i] + rebate, 1.0))
             w /= n
         elif code == 2:
             w = value.min() + rebate
         elif code == 3:
             if gamma == 2.0:
                 for i in range(n):
-                    w -= scale / max(value[i] + rebate, 1.0)
+                    w -= mass[i] * scale / max(value[i] + rebate, 1.0)
             else:
                 for i in range(n):
-                    w += (max(value[i] + rebate, 1.0) / scale) ** (1.0 - gamma) / (1.0 - gamma)
+                    utils = (max(value[i] + rebate, 1.0) / scale) ** (1.0 - gamma) / (1.0 - gamma)
+                    w += mass[i] * utils
             w /= n
         else:
             for i in range(n):
-                w += (value[i] + rebate) / max(income[i], scale)
+                w += mass[i] * (value[i] + rebate) / max(income[i], scale)
         answers[p] = w
     return answers

@@ -25,6 +25,8 @@ class WelfareOfRates:
         Bracket edges, as in `TaxSchedule`.
     criterion : str or Criterion
         See `fisc.economist.welfare`.
+    mass : ndarray, shape (n,), optional
+        For how many people each worker stands; scaled to mean 1.
 
     Examples
     --------
@@ -34,11 +36,19 @@ class WelfareOfRates:
     True
     """
 
-    def __init__(self, workers: Workers, edges: npt.ArrayLike, criterion: str | Criterion) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        edges: npt.ArrayLike,
+        criterion: str | Criterion,
+        mass: FloatArray | None = None,
+    ) -> None:
         self.edges = TaxSchedule.flat(0.0, edges).edges  # checks the edges
         self.criterion = criterion_of(criterion)
         self.workers = workers
-        self.weights = self.criterion.fixed_weights(workers)
+        self.mass = np.ones(workers.n) if mass is None else mass / mass.mean()
+        weights = self.criterion.fixed_weights(workers)
+        self.weights = weights / np.mean(self.mass * weights)
         self._grid = np.empty(0) if workers.hours_grid is None else workers.hours_grid
         self.evaluations = 0
 
@@ -62,6 +72,7 @@ class WelfareOfRates:
             self.weights,
             rule.gamma,
             rule.scale,
+            self.mass,
         )
 
 

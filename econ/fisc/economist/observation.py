@@ -1,0 +1,163 @@
+"""What a planner may see of a tax year: totals and tables by class, never a single worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from fisc.economist.population import Workers
+from fisc.economist.response import Outcome
+from fisc.economist.schedule import FloatArray, TaxSchedule
+
+__all__ = ["Observation", "WageClasses", "observe"]
+
+#: Wage classes of the labour survey, at most.
+CLASSES = 40
+#: Bins of the income histogram, from a thousandth of the largest income on, log-spaced, and one for zero.
+INCOME_BINS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class WageClasses:
+    """The classes of the labour survey: fixed for a population, equal in the logarithm of the wage.
+
+    Attributes
+    ----------
+    member : ndarray of int, shape (n,)
+        Class of each worker; stays with the statistical office.
+    count : ndarray, shape (G,)
+        Workers in each class; empty classes are left out.
+    wage, lowest, highest : ndarray, shape (G,)
+        Mean and range of annual income per weekly hour.
+    """
+
+    member: np.ndarray[Any, np.dtype[np.intp]]
+    count: FloatArray
+    wage: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+
+    @classmethod
+    def of(cls, workers: Workers, classes: int = CLASSES) -> WageClasses:
+        """Sort the workers into classes."""
+        edges = np.geomspace(workers.skill.min() * 0.9999, workers.skill.max() * 1.0001, classes + 1)
+        raw = np.clip(np.searchsorted(edges, workers.skill, side="right") - 1, 0, classes - 1)
+        _, member = np.unique(raw, return_inverse=True)
+        count = np.bincount(member).astype(np.float64)
+        order = np.argsort(workers.skill, kind="stable")
+        first = np.searchsorted(member[order], np.arange(count.size), side="left")
+        last = np.searchsorted(member[order], np.arange(count.size), side="right") - 1
+        ordered = workers.skill[order]
+        wage = np.bincount(member, weights=workers.skill) / count
+        return cls(member, count, wage, ordered[first], ordered[last])
+
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Return the mean of `values` (n,) in each class, shape (G,)."""
+        return np.bincount(self.member, weights=values) / self.count
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One tax year as the statistical office publishes it.
+
+    Attributes
+    ----------
+    year : int
+        From 0.
+    rates : ndarray, shape (K,)
+        Law of the year.
+    welfare : float
+        The planner's own criterion, mean over the steps of the year.
+    rebate, mean_income, mean_hours : float
+        Per head; money a year, hours a week.
+    not_working : float
+        Share of workers without income.
+    bracket_count, bracket_income : ndarray, shape (K,)
+        Workers whose income falls into each bracket, and their total income.
+    income_edges : ndarray, shape (B + 1,)
+    income_count : ndarray, shape (B,)
+        Histogram of income; the first bin starts at 0.
+    class_count, class_wage, class_lowest, class_highest, class_hours, class_income : ndarray, shape (G,)
+        Labour survey by class of hourly wage (annual income per weekly hour): workers, mean, least
+        and largest wage, mean hours, mean income.
+    """
+
+    year: int
+    rates: FloatArray
+    welfare: float
+    rebate: float
+    mean_income: float
+    mean_hours: float
+    not_working: float
+    bracket_count: FloatArray
+    bracket_income: FloatArray
+    income_edges: FloatArray
+    income_count: FloatArray
+    class_count: FloatArray
+    class_wage: FloatArray
+    class_lowest: FloatArray
+    class_highest: FloatArray
+    class_hours: FloatArray
+    class_income: FloatArray
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types; `from_dict` reads them back exactly."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Observation:
+        """Build from `to_dict`'s answer."""
+        arrays = {name: np.array(v, dtype=np.float64) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**arrays)
+
+
+def observe(
+    year: int, schedule: TaxSchedule, outcome: Outcome, classes: WageClasses, welfare: float
+) -> Observation:
+    """Summarise a year.
+
+    Parameters
+    ----------
+    year : int
+        From 0.
+    schedule : TaxSchedule
+        The law.
+    outcome : Outcome
+        What the workers did, mean over the year where there were several steps.
+    classes : WageClasses
+        Classes of the labour survey.
+    welfare : float
+        The planner's criterion.
+
+    Returns
+    -------
+    Observation
+    """
+    income = outcome.income
+    bracket = np.searchsorted(schedule.edges, income, side="right") - 1
+    top = max(float(income.max()), 1.0)
+    edges = np.concatenate([[0.0], np.geomspace(top / 1000.0, top, INCOME_BINS)])
+    edges[-1] = np.nextafter(top, np.inf)
+    return Observation(
+        year=year,
+        rates=schedule.rates,
+        welfare=welfare,
+        rebate=outcome.rebate,
+        mean_income=float(income.mean()),
+        mean_hours=float(outcome.hours.mean()),
+        not_working=float(np.mean(income == 0.0)),
+        bracket_count=np.bincount(bracket, minlength=schedule.brackets).astype(np.float64),
+        bracket_income=np.bincount(bracket, weights=income, minlength=schedule.brackets),
+        income_edges=edges,
+        income_count=np.histogram(income, edges)[0].astype(np.float64),
+        class_count=classes.count,
+        class_wage=classes.wage,
+        class_lowest=classes.lowest,
+        class_highest=classes.highest,
+        class_hours=classes.mean(outcome.hours),
+        class_income=classes.mean(income),
+    )

@@ -1,0 +1,79 @@
+"""What every planner shares: a task, past years, and a proposal."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from fisc.economist.criteria import Criterion
+from fisc.economist.observation import Observation
+from fisc.economist.schedule import FloatArray
+
+__all__ = ["Planner", "Task", "best_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a planner is asked to do.
+
+    Attributes
+    ----------
+    edges : ndarray, shape (K,)
+        Bracket edges; the planner sets a rate for each.
+    criterion : Criterion
+        What it is to maximise.
+    years : int
+        Length of its term.
+    max_hours : float
+        Cap on weekly hours, public knowledge.
+    hours_grid : ndarray or None
+        Choices of hours, public knowledge.
+    """
+
+    edges: FloatArray
+    criterion: Criterion
+    years: int
+    max_hours: float = 100.0
+    hours_grid: FloatArray | None = None
+
+    @property
+    def brackets(self) -> int:
+        """Number of brackets K."""
+        return int(self.edges.size)
+
+
+class Planner(ABC):
+    """Sets next year's rates from what past years published.
+
+    A planner keeps no memory of its own: its proposal is a function of the task, the past and the
+    random numbers of the year, so a run that was killed resumes to the same result.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def propose(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
+        """Return the rates of the next year, shape (K,), each in [0, 1].
+
+        Parameters
+        ----------
+        past : sequence of Observation
+            Every year so far, oldest first, at least one.
+        task : Task
+            What is to be done.
+        rng : numpy Generator
+            Random numbers of this year.
+
+        Returns
+        -------
+        ndarray, shape (K,)
+        """
+
+
+def best_of(past: Sequence[Observation]) -> Observation:
+    """Return the year of highest welfare, the earliest of equals."""
+    return max(past, key=lambda seen: seen.welfare)
