@@ -97,9 +97,9 @@ def parse_day(name: str, value: object) -> dt.date:
     >>> parse_day("start", "2024-01-31")
     datetime.date(2024, 1, 31)
     """
-    if isinstance(value, dt.datetime):
+    if isinstance(value, dt.datetime) and value is not pd.NaT:
         return value.date()
-    if isinstance(value, dt.date):
+    if type(value) is dt.date:
         return value
     try:
         if isinstance(value, str):

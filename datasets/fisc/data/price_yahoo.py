@@ -272,8 +272,8 @@ def _history(
     # broken ones, whatever the session: a second try would never reach the network.
     require("yfinance.data", extra="prices").YfData.cache_get.cache_clear()
     with _raising(yfinance), warnings.catch_warnings():
-        # yfinance uses what pandas 3 deprecates; its user can do nothing about it.
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        # yfinance calls what pandas 3 deprecates, many times a ticker; its user can do nothing about it
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"yfinance\.")
         symbol = yfinance.Ticker(ticker, session=session)
         table = symbol.history(
             start=start, end=end + dt.timedelta(days=1), auto_adjust=False, actions=True, timeout=timeout
