@@ -36,8 +36,8 @@ class Sample:
         Cluster codes 0..G-1.
     covariates : array, shape (n, k), optional
         Unit-level covariates.
-    covariate_names : tuple of str
-        Their names.
+    plain_curves : array, shape (n, m), optional
+        Unit quantiles that ignore the micro weights (kept for compatibility only).
     position : int array, shape (n,)
         Row of each unit in the caller's order of units (some may have been dropped).
     n_given : int
@@ -58,7 +58,7 @@ class Sample:
     unit_weights: FloatArray | None = None
     clusters: IntArray | None = None
     covariates: FloatArray | None = None
-    covariate_names: tuple[str, ...] = ()
+    plain_curves: FloatArray | None = None
 
     @property
     def plus(self) -> NDArray[np.bool_]:
@@ -82,4 +82,5 @@ class Sample:
             unit_weights=pick(self.unit_weights),
             clusters=pick(self.clusters),
             covariates=pick(self.covariates),
+            plain_curves=pick(self.plain_curves),
         )

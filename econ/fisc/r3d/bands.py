@@ -1,0 +1,129 @@
+"""Confidence bands for the effect curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fisc.data import DataError
+
+from .kernels import FloatArray
+from .process import Process, critical_value
+
+Band = Literal["constant", "studentized", "pointwise", "anderson_rubin"]
+BANDS: tuple[Band, ...] = ("constant", "studentized", "pointwise", "anderson_rubin")
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """A band on the grid.
+
+    Attributes
+    ----------
+    lower, upper : array, shape (m,)
+        Infinite where the data do not bound the effect (Anderson-Rubin).
+    critical_value : float
+        Half width of a constant band; multiple of the standard error otherwise.
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    critical_value: float
+
+
+def standard_errors(process: Process, contrast: FloatArray) -> FloatArray:
+    """Conditional standard errors sqrt(diag(L' C L)), shape (m,); no simulation."""
+    variance = np.einsum("im,ij,jm->m", contrast, process.covariance, contrast, optimize=True)
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def make_band(
+    kind: Band,
+    alpha: float,
+    tau: FloatArray,
+    se: FloatArray,
+    process: Process,
+    contrast: FloatArray,
+    jump: FloatArray,
+    first_stage: float | None,
+) -> Limits:
+    """Band with coverage 1 - alpha.
+
+    Parameters
+    ----------
+    kind : {"constant", "studentized", "pointwise", "anderson_rubin"}
+        Same half width everywhere (simultaneous); half width proportional to the standard error
+        (simultaneous); normal intervals point by point (not simultaneous); inversion of a test that
+        does not divide by the first stage (simultaneous, fuzzy designs).
+    alpha : float
+        One minus coverage.
+    tau, se : array, shape (m,)
+        Effect and its standard error.
+    process : Process
+        Errors of the limits.
+    contrast : array, shape (2M, m)
+        Error of tau as a linear map of the process.
+    jump : array, shape (m,)
+        Jump of the outcome, not divided by the first stage.
+    first_stage : float or None
+        Jump of the treatment; None in sharp designs.
+
+    Returns
+    -------
+    Limits
+        The band.
+    """
+    if kind == "pointwise":
+        from scipy.stats import norm
+
+        c = float(norm.ppf(1.0 - alpha / 2.0))
+        return Limits(tau - c * se, tau + c * se, c)
+    if kind == "anderson_rubin":
+        if first_stage is None:
+            raise DataError("band='anderson_rubin' is for fuzzy designs; without treatment= use 'constant' or 'studentized'")
+        return anderson_rubin(alpha, jump, first_stage, process)
+    errors = np.abs(process.draws @ contrast)
+    if kind == "constant":
+        c = critical_value(errors.max(axis=1), alpha)
+        return Limits(tau - c, tau + c, c)
+    c = critical_value((errors / np.where(se > 0.0, se, 1.0)).max(axis=1), alpha)
+    return Limits(tau - c * se, tau + c * se, c)
+
+
+def anderson_rubin(alpha: float, jump: FloatArray, first_stage: float, process: Process) -> Limits:
+    """Values t(q) that the test of jump(q) = t(q) * first_stage does not reject.
+
+    |jump - t d| <= c sqrt(V_jj - 2 t V_jd + t^2 V_dd) is a quadratic inequality in t at each q. The
+    critical value is that of the studentised process jump(q) - t(q) d, taken at the estimated effect
+    and at zero, whichever is larger, since it depends (weakly) on t. A set that is unbounded on one
+    side or has a hole is reported as the whole line.
+
+    References
+    ----------
+    Anderson, T. W. and Rubin, H. (1949), Annals of Mathematical Statistics 20, 46-63; Feir, D.,
+    Lemieux, T. and Marmer, V. (2016), Journal of Business & Economic Statistics 34, 185-196.
+    """
+    m, half = jump.size, process.covariance.shape[0] // 2
+    to_jump = process.contrast(np.zeros(m), 1.0)
+    to_stage = np.zeros(2 * half)
+    to_stage[m], to_stage[half + m] = 1.0, -1.0
+    v_dd = float(to_stage @ process.covariance @ to_stage)
+    v_jd = to_jump.T @ process.covariance @ to_stage
+    v_jj = np.einsum("im,ij,jm->m", to_jump, process.covariance, to_jump, optimize=True)
+    errors, stage_errors = process.draws @ to_jump, (process.draws @ to_stage)[:, None]
+    candidates = [np.zeros(m)] + ([jump / first_stage] if first_stage != 0.0 else [])
+    c = 0.0
+    for t in candidates:
+        se = np.sqrt(np.maximum(v_jj - 2.0 * t * v_jd + t**2 * v_dd, 0.0))
+        c = max(c, critical_value(np.abs((errors - stage_errors * t) / np.where(se > 0.0, se, 1.0)).max(axis=1), alpha))
+    # a t^2 + b t + d <= 0
+    a = first_stage**2 - c**2 * v_dd
+    b = -2.0 * (jump * first_stage - c**2 * v_jd)
+    d = jump**2 - c**2 * v_jj
+    discriminant = b**2 - 4.0 * a * d
+    if a <= 0.0:
+        return Limits(np.full(m, -np.inf), np.full(m, np.inf), c)
+    root = np.sqrt(np.maximum(discriminant, 0.0))
+    return Limits((-b - root) / (2.0 * a), (-b + root) / (2.0 * a), c)

@@ -1,0 +1,236 @@
+"""The two steps of `r3d` that are useful alone: unit quantiles and bandwidths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fisc.data import DataError, check_option
+from fisc.report import Result
+
+from .bandwidth import Selector
+from .estimation import Method
+from .inputs import Columns, Missing, Notes, check_quantiles, prepare, read_segments
+from .kernels import FloatArray, Kernel
+from .quantiles import RULES, Rule, segment_quantiles
+from .sample import Sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def unit_quantiles(
+    data: Any,
+    *,
+    y: str | None = None,
+    unit: str | None = None,
+    weights: Any = None,
+    quantiles: ArrayLike | None = None,
+    rule: Rule = "linear",
+    missing: Missing = "drop",
+) -> pd.DataFrame:
+    """Quantile functions of units.
+
+    Parameters
+    ----------
+    data : DataFrame, path or list of arrays
+        Long micro-data, a Parquet or CSV file of it, or one array a unit.
+    y, unit : str
+        Columns of the values and of the unit; not needed with a list.
+    weights : str or list of arrays, optional
+        Positive sampling weights of the values.
+    quantiles : array, shape (m,), optional
+        Ascending probabilities strictly inside (0, 1); .01, .02, ..., .99 by default.
+    rule : {"linear", "inverse_cdf", "weighted_hmisc"}
+        "linear": Hyndman and Fan type 7, with weights the interpolation between
+        p_k = (S_k - w_k/2 - w_1/2) / (S_N - w_1/2 - w_N/2), which equals type 7 when all weights agree.
+        "inverse_cdf": smallest value with cumulated share of at least q. "weighted_hmisc": the rule of
+        Hmisc::wtd.quantile, for comparison with R.
+    missing : {"drop", "raise"}
+        What to do with missing values.
+
+    Returns
+    -------
+    DataFrame, shape (n, m)
+        Rows: units in order of first appearance. Columns: probabilities.
+
+    Raises
+    ------
+    fisc.data.DataError
+        For unusable values, weights or probabilities.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"town": ["a", "a", "a", "b"], "wage": [1.0, 2.0, 4.0, 3.0]})
+    >>> unit_quantiles(rows, y="wage", unit="town", quantiles=[0.5, 0.75])
+          0.50  0.75
+    town
+    a      2.0   3.0
+    b      3.0   3.0
+    """
+    import pandas as pd
+
+    q = check_quantiles(quantiles)
+    check_option("rule", rule, RULES)
+    columns = Columns(y=y, unit=unit, weights=weights)
+    parts = read_segments(data, columns, missing, Notes(), q, rule, with_x=False)
+    if isinstance(parts, Sample):
+        curves, labels = parts.curves, parts.labels
+    else:
+        curves = segment_quantiles(parts.y, parts.starts, parts.sizes, q, rule, parts.weights)
+        labels = parts.labels
+    return pd.DataFrame(curves, index=pd.Index(labels, name=unit or "unit"), columns=q)
+
+
+@dataclass(frozen=True, eq=False)
+class BandwidthChoice(Result):
+    """Selected bandwidths.
+
+    Attributes
+    ----------
+    bandwidth : float or array
+        In units of x: a number; (m,) with method "simple"; (below, above) with selector "msetwo".
+    bandwidth_treatment : float, array or None
+        Of the first stage.
+    bandwidth_minus, bandwidth_plus : float or array
+        By side.
+    pilot : float
+        Bandwidth of the pilot fit of the curvature.
+    density : float
+        Density of x at the cutoff.
+    bias, variance, regularisation : array, shape (m,)
+        What the bandwidth balances, per quantile.
+    quantiles : array, shape (m,)
+        Probabilities.
+    selector : str
+        Rule.
+    """
+
+    bandwidth: Any
+    bandwidth_treatment: Any
+    bandwidth_minus: Any
+    bandwidth_plus: Any
+    pilot: float
+    density: float
+    bias: FloatArray
+    variance: FloatArray
+    regularisation: FloatArray
+    quantiles: FloatArray
+    selector: str
+
+    def __float__(self) -> float:
+        """The bandwidth, where it is one number."""
+        if np.ndim(self.bandwidth):
+            raise DataError(f"there are {np.size(self.bandwidth)} bandwidths; use .bandwidth")
+        return float(self.bandwidth)
+
+    def summary(self) -> str:
+        """One line."""
+        h = np.asarray(self.bandwidth)
+        words = f"{float(h):.4g}" if h.ndim == 0 else f"{h.min():.4g} to {h.max():.4g}"
+        stage = "" if self.bandwidth_treatment is None else f", first stage {np.mean(self.bandwidth_treatment):.4g}"
+        return f"bandwidth {words}{stage} ({self.selector}; pilot {self.pilot:.4g}, density at the cutoff {self.density:.4g})"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a quantile."""
+        import pandas as pd
+
+        shape = self.quantiles.shape
+        return pd.DataFrame(
+            {
+                "quantile": self.quantiles,
+                "bandwidth_minus": np.broadcast_to(self.bandwidth_minus, shape),
+                "bandwidth_plus": np.broadcast_to(self.bandwidth_plus, shape),
+                "bias": self.bias,
+                "variance": self.variance,
+                "regularisation": self.regularisation,
+            }
+        )
+
+
+def select_bandwidth(
+    data: Any = None,
+    *,
+    y: Any = None,
+    x: Any = None,
+    unit: Any = None,
+    treatment: Any = None,
+    weights: Any = None,
+    unit_weights: Any = None,
+    cluster: Any = None,
+    quantiles: ArrayLike | None = None,
+    cutoff: float = 0.0,
+    method: Method = "frechet",
+    kernel: Kernel = "triangular",
+    p: int = 2,
+    s: int = 1,
+    selector: Selector = "mse",
+    quantile_rule: Rule = "linear",
+    deriv: int = 0,
+    covariates: Any = None,
+    donut: float | tuple[float, float] = 0.0,
+    compat: str | None = None,
+    quantile_matrix: ArrayLike | None = None,
+    missing: Missing = "drop",
+    continuous_treatment: bool = False,
+) -> BandwidthChoice:
+    """Bandwidth that `r3d` would select, with its ingredients.
+
+    h = [(1 + 2 nu) V / (2 (s + 1 - nu) n (B^2 + Reg))]^(1/(2s+3)), in the units of x whatever they are; at
+    least 10 (p + 1) units a side stay inside, and at most all of them. Parameters are those of `r3d`.
+
+    Returns
+    -------
+    BandwidthChoice
+        `bandwidth`, `bandwidth_treatment` and what they rest on.
+
+    See Also
+    --------
+    fisc.r3d.bandwidth.select : the rule on arrays.
+
+    Examples
+    --------
+    >>> from fisc.r3d import select_bandwidth, simulate
+    >>> data = simulate("repo1", n=200, seed=0).data
+    >>> h = float(select_bandwidth(data, y="y", x="x", unit="unit"))
+    >>> scaled = float(select_bandwidth(data.assign(x=100 * data["x"]), y="y", x="x", unit="unit"))
+    >>> round(scaled / h, 9)
+    100.0
+    """
+    from .model import check_options, choose_bandwidths, plain, single
+
+    options = check_options(method, kernel, p, s, deriv, selector, compat=compat)
+    columns = Columns(y, x, unit, treatment, weights, unit_weights, cluster, covariates)
+    sample = prepare(
+        data,
+        columns,
+        quantile_matrix=quantile_matrix,
+        quantiles=quantiles,
+        cutoff=cutoff,
+        rule=quantile_rule,
+        donut=donut,
+        missing=missing,
+        continuous_treatment=continuous_treatment,
+        notes=Notes(),
+        keep_plain=compat is not None,
+    )
+    chosen, selection = choose_bandwidths(sample, options, None, None)
+    assert selection is not None
+    stage = None if chosen.t_plus is None else plain(chosen.t_minus, chosen.t_plus)
+    return BandwidthChoice(
+        bandwidth=plain(chosen.minus, chosen.plus),
+        bandwidth_treatment=stage,
+        bandwidth_minus=single(chosen.minus),
+        bandwidth_plus=single(chosen.plus),
+        pilot=selection.pilot,
+        density=selection.density,
+        bias=selection.bias,
+        variance=selection.variance,
+        regularisation=selection.regularisation,
+        quantiles=sample.q,
+        selector=selector,
+    )

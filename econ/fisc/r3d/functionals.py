@@ -1,0 +1,242 @@
+"""Functionals of the effect and of the limit distributions, with intervals from the same draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fisc.data import DataError, check_option
+from fisc.report import Result
+
+from .kernels import FloatArray
+from .process import critical_value, p_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .result import R3DResult
+
+FunctionalName = Literal["mean", "iqr", "variance", "gini", "top_share", "w2"]
+FUNCTIONALS: tuple[FunctionalName, ...] = ("mean", "iqr", "variance", "gini", "top_share", "w2")
+
+
+@dataclass(frozen=True)
+class Functional(Result):
+    """A number made of the curves, with its standard error and interval.
+
+    Attributes
+    ----------
+    name : str
+        Which functional.
+    estimate, se : float
+        Value and standard error.
+    lower, upper : float
+        Interval with coverage 1 - alpha.
+    p_value : float
+        Of the hypothesis that the value is zero.
+    plus, minus : float or None
+        The functional of each limit distribution, where it has one.
+    alpha : float
+        One minus coverage.
+    note : str
+        What the number stands for where that is not plain.
+    """
+
+    name: str
+    estimate: float
+    se: float
+    lower: float
+    upper: float
+    p_value: float
+    plus: float | None
+    minus: float | None
+    alpha: float
+    note: str = ""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper end."""
+        return self.lower, self.upper
+
+    def summary(self) -> str:
+        """One line."""
+        sides = "" if self.plus is None else f", {self.minus:.4g} below and {self.plus:.4g} above"
+        return (
+            f"{self.name}: {self.estimate:.4g} (se {self.se:.4g}), {100 * (1 - self.alpha):g}% interval "
+            f"[{self.lower:.4g}, {self.upper:.4g}], p = {self.p_value:.3g}{sides}"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row."""
+        import pandas as pd
+
+        fields = ("estimate", "se", "lower", "upper", "p_value", "minus", "plus")
+        return pd.DataFrame([[getattr(self, f) for f in fields]], index=[self.name], columns=list(fields))
+
+
+def _extended(q: FloatArray, curves: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Grid and curves carried flat to 0 and 1."""
+    grid = np.concatenate([[0.0], q, [1.0]])
+    return grid, np.concatenate([curves[..., :1], curves, curves[..., -1:]], axis=-1)
+
+
+def _cumulated(grid: FloatArray, curves: FloatArray) -> FloatArray:
+    """Trapezoid integral from 0 to each grid point, zero first."""
+    pieces = np.diff(grid) * (curves[..., 1:] + curves[..., :-1]) / 2
+    total = np.cumsum(pieces, axis=-1)
+    return np.concatenate([np.zeros_like(total[..., :1]), total], axis=-1)
+
+
+def gini(curves: FloatArray, q: FloatArray) -> FloatArray:
+    """Gini coefficient of quantile curves, by the trapezoid Lorenz curve.
+
+    The curve is carried flat beyond the grid, which lowers the level when tails are cut off
+    (a lognormal with sigma 1 has .5205; on .01, ..., .99 this gives .5062).
+
+    Parameters
+    ----------
+    curves : array, shape (..., m)
+        Quantile functions.
+    q : array, shape (m,)
+        Probabilities.
+
+    Returns
+    -------
+    array, shape (...)
+        NaN where the mean is not positive.
+
+    Examples
+    --------
+    >>> q = np.arange(1, 1000) / 1000
+    >>> round(float(gini(q, q)), 3)  # uniform on (0, 1)
+    0.333
+    """
+    grid, extended = _extended(q, curves)
+    mass = _cumulated(grid, extended)
+    mean = mass[..., -1]
+    positive = mean > 0.0
+    lorenz = mass / np.where(positive, mean, 1.0)[..., None]
+    area = _cumulated(grid, lorenz)[..., -1]
+    return np.where(positive, 1.0 - 2.0 * area, np.nan)
+
+
+def top_share(curves: FloatArray, q: FloatArray, top: float) -> FloatArray:
+    """Share of the total that the top `top` of the distribution holds, curves carried flat.
+
+    Examples
+    --------
+    >>> q = np.arange(1, 1000) / 1000
+    >>> round(float(top_share(q, q, 0.5)), 3)
+    0.75
+    """
+    grid, extended = _extended(q, curves)
+    mass = _cumulated(grid, extended)
+    cell = int(np.clip(np.searchsorted(grid, 1.0 - top, side="right") - 1, 0, grid.size - 2))
+    step = 1.0 - top - grid[cell]
+    slope = (extended[..., cell + 1] - extended[..., cell]) / (grid[cell + 1] - grid[cell])
+    below = mass[..., cell] + step * (extended[..., cell] + 0.5 * slope * step)
+    total = mass[..., -1]
+    return np.where(total > 0.0, 1.0 - below / np.where(total > 0.0, total, 1.0), np.nan)
+
+
+def variance(curves: FloatArray, q: FloatArray) -> FloatArray:
+    """Variance of the distribution with these quantiles, curves carried flat."""
+    grid, extended = _extended(q, curves)
+    mean = _cumulated(grid, extended)[..., -1]
+    return np.asarray(_cumulated(grid, (extended - mean[..., None]) ** 2)[..., -1])
+
+
+def evaluate(
+    fit: R3DResult,
+    name: FunctionalName,
+    *,
+    interval: ArrayLike | None = None,
+    top: float = 0.1,
+    alpha: float | None = None,
+) -> Functional:
+    """Evaluate a functional of a fitted curve; see `R3DResult.functional`."""
+    from .testing import check_level, grid_points, trapezoid_weights
+
+    check_option("functional", name, FUNCTIONALS)
+    level = fit.alpha if alpha is None else check_level(alpha)
+    q = fit.quantiles
+    if name in ("mean", "iqr"):
+        row = np.zeros(q.size)
+        if name == "mean":
+            inside = grid_points(q, interval)
+            row[inside] = trapezoid_weights(q[inside])
+        else:
+            lo, hi = (0.25, 0.75) if interval is None else np.asarray(interval, dtype=float)
+            row = _interpolation(q, float(hi)) - _interpolation(q, float(lo))
+        return _linear(fit, name, row, level)
+    if name == "w2":
+        return _distance(fit, level)
+    if fit.deriv:
+        raise DataError(f"functional {name!r} needs limit distributions; a kink design has limits of slopes only")
+    if name == "top_share" and not 0.0 < top < 1.0:
+        raise DataError(f"top={top!r}; give the share of the population at the top, such as 0.1")
+
+    def of(curves: FloatArray) -> FloatArray:
+        if name == "gini":
+            return gini(curves, q)
+        if name == "variance":
+            return variance(curves, q)
+        return top_share(curves, q, top)
+
+    plus, minus = float(of(fit.q_plus)), float(of(fit.q_minus))
+    estimate = plus - minus
+    if not np.isfinite(estimate):
+        raise DataError(f"functional {name!r} needs a positive mean on both sides of the cutoff")
+    errors = of(fit.q_plus + fit.process.plus) - of(fit.q_minus + fit.process.minus) - estimate
+    errors = errors[np.isfinite(errors)]
+    half = critical_value(np.abs(errors), level)
+    note = "" if fit.first_stage is None else "difference of the reduced-form limit distributions, not of compliers"
+    label = f"top {100 * top:g}% share" if name == "top_share" else name
+    p = p_value(abs(estimate), np.abs(errors))
+    se = float(errors.std(ddof=1))
+    return Functional(label, estimate, se, estimate - half, estimate + half, p, plus, minus, level, note)
+
+
+def _interpolation(q: FloatArray, at: float) -> FloatArray:
+    """Weights of the grid points in the linearly interpolated curve at `at`."""
+    if not q[0] - 1e-9 <= at <= q[-1] + 1e-9:
+        raise DataError(f"the curve is wanted at {at:g}, but the quantiles span {q[0]:g}..{q[-1]:g}")
+    return np.array([np.interp(at, q, unit) for unit in np.eye(q.size)])
+
+
+def _linear(fit: R3DResult, name: str, row: FloatArray, level: float) -> Functional:
+    """A weighted sum of tau: exact conditional standard error, normal interval."""
+    from scipy.stats import norm
+
+    weights = fit.contrast @ row
+    estimate = float(fit.tau @ row)
+    se = float(np.sqrt(weights @ fit.process.covariance @ weights))
+    z = float(norm.ppf(1.0 - level / 2.0))
+    p = float(2.0 * norm.sf(abs(estimate) / se)) if se > 0.0 else float(estimate == 0.0)
+    sharp = fit.first_stage is None
+    plus = float(fit.q_plus @ row) if sharp else None
+    minus = float(fit.q_minus @ row) if sharp else None
+    return Functional(name, estimate, se, estimate - z * se, estimate + z * se, p, plus, minus, level)
+
+
+def _distance(fit: R3DResult, level: float) -> Functional:
+    """2-Wasserstein distance of the limit distributions, (int tau^2)^(1/2) over the grid's span.
+
+    At zero distance the estimate is not normal. The interval |W - W_0| <= |error|_2 follows from the
+    triangle inequality and is valid there too.
+    """
+    from .testing import trapezoid_weights
+
+    weights = trapezoid_weights(fit.quantiles)
+    estimate = float(np.sqrt(weights @ fit.tau**2))
+    norms = np.sqrt((fit.process.draws @ fit.contrast) ** 2 @ weights)
+    half = critical_value(norms, level)
+    gradient = fit.contrast @ (weights * fit.tau) / estimate if estimate > 0.0 else np.zeros(fit.contrast.shape[0])
+    se = float(np.sqrt(gradient @ fit.process.covariance @ gradient))
+    return Functional(
+        "w2", estimate, se, max(0.0, estimate - half), estimate + half, p_value(estimate, norms), None, None, level,
+        "interval by the triangle inequality, valid at distance zero",
+    )

@@ -1,0 +1,157 @@
+"""Words and tables of a fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fisc.report import Section
+
+    from .result import R3DResult
+
+_SHOWN = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+_BANDS = {
+    "constant": "uniform band of constant width",
+    "studentized": "uniform band, width proportional to the standard error",
+    "pointwise": "pointwise intervals (not simultaneous)",
+    "anderson_rubin": "uniform Anderson-Rubin band",
+}
+_RULES = {"mse": "minimises squared error", "cer": "minimises coverage error", "msetwo": "minimises squared error by side"}
+
+
+def summarise(fit: R3DResult) -> str:
+    """Plain-text summary of a fit."""
+    lines = [_head(fit), ""]
+    lines += [f"{label:<22}{value}" for label, value in facts(fit)]
+    table = selected_rows(fit)
+    lines += ["", table.to_string(index=False, float_format=lambda v: f"{v:.4g}"), ""]
+    lines += [test.summary() for test in _tests(fit)]
+    mean = fit.functional("mean")
+    lines.append(
+        f"mean effect over [{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]: {mean.estimate:.4g} (se {mean.se:.3g}), "
+        f"{_level(fit)} interval [{mean.lower:.4g}, {mean.upper:.4g}]"
+    )
+    if has_companion(fit):
+        lines.append(fit.mean_effect().summary())
+    lines += [f"note: {message}" for message in fit.warnings]
+    return "\n".join(lines)
+
+
+def has_companion(fit: R3DResult) -> bool:
+    """Whether rdrobust can be run beside the fit."""
+    return fit._sample is not None and fit.compat is None
+
+
+def _level(fit: R3DResult) -> str:
+    return f"{100 * (1 - fit.alpha):g}%"
+
+
+def _head(fit: R3DResult) -> str:
+    kind = ("Fuzzy" if fit.fuzzy else "Sharp") + (" kink" if fit.deriv else "")
+    return f"{kind} distributional regression discontinuity, cutoff {fit.cutoff:g}, {fit.n_minus} + {fit.n_plus} units"
+
+
+def facts(fit: R3DResult) -> list[tuple[str, str]]:
+    """Label and value of what describes a fit."""
+    options = fit.options
+    rows = [
+        ("method", f"{options.method}, {options.kernel} kernel, order {options.p} (bandwidth for order {options.s})"),
+        ("units below / above", f"{fit.n_minus} / {fit.n_plus}"),
+        ("within bandwidth", f"{_range(fit.n_effective_minus)} / {_range(fit.n_effective_plus)}"),
+        (
+            "bandwidth",
+            _range(fit.bandwidth)
+            + (f" (automatic, {_RULES[options.selector]})" if fit.automatic_bandwidth else " (given)"),
+        ),
+    ]
+    if fit.first_stage is not None and fit.first_stage_se is not None:
+        t = fit.first_stage / fit.first_stage_se if fit.first_stage_se > 0 else np.inf
+        rows.append(("first stage", f"{fit.first_stage:.4g} (se {fit.first_stage_se:.3g}, F = {t * t:.4g})"))
+        rows.append(("its bandwidth", _range(fit.bandwidth_treatment)))
+    rows.append((f"{_level(fit)} band", f"{_BANDS[fit.band_kind]}, critical value {fit.critical_value:.4g}"))
+    below, above = fit.projection_active
+    if below or above:
+        rows.append(("curves made monotone", f"{below:.0%} of the grid below, {above:.0%} above the cutoff"))
+    return rows
+
+
+def _range(values: Any) -> str:
+    array = np.atleast_1d(np.asarray(values, dtype=float))
+    if array.size == 1 or np.ptp(array) == 0.0:
+        return f"{array.flat[0]:.4g}"
+    if array.shape == (2,):
+        return f"{array[0]:.4g} below, {array[1]:.4g} above"
+    return f"{array.min():.4g} to {array.max():.4g}"
+
+
+def selected_rows(fit: R3DResult) -> Any:
+    """The rows of the table nearest to usual quantiles."""
+    frame = fit.to_frame().drop(columns=["bandwidth_minus", "bandwidth_plus"])
+    if len(frame) > len(_SHOWN) + 4:
+        nearest = sorted({int(np.argmin(np.abs(fit.quantiles - q))) for q in _SHOWN})
+        frame = frame.iloc[nearest]
+    return frame
+
+
+def _tests(fit: R3DResult) -> list[Any]:
+    names = ["nullity"] + ["homogeneity"] * (fit.quantiles.size > 1)
+    return [fit.test(name) for name in names]  # type: ignore[arg-type]
+
+
+def verdict(fit: R3DResult) -> str:
+    """What the band says, in a sentence or two."""
+    outside = (fit.band_lower > 0.0) | (fit.band_upper < 0.0)
+    span = f"[{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]"
+    simultaneous = fit.band_kind != "pointwise"
+    if not outside.any():
+        words = f"The {_level(fit)} band holds zero at every quantile in {span}: these data do not show an effect"
+        words += " anywhere in the distribution." if simultaneous else " at any single quantile."
+    else:
+        up, down = fit.quantiles[fit.band_lower > 0.0], fit.quantiles[fit.band_upper < 0.0]
+        parts = [
+            f"{word} zero for quantiles {_spans(fit.quantiles, chosen)}"
+            for word, chosen in (("above", up), ("below", down))
+            if chosen.size
+        ]
+        words = f"The {_level(fit)} band lies {' and '.join(parts)}."
+    if fit.quantiles.size > 1:
+        test = fit.test("homogeneity")
+        same = "rejected" if test.rejected else "not rejected"
+        words += f" That the effect is the same at all quantiles is {same} (p = {test.p_value:.3g})."
+    return words
+
+
+def _spans(q: Any, chosen: Any) -> str:
+    """Runs of neighbouring grid points as ranges."""
+    index = np.searchsorted(q, chosen)
+    runs = np.split(index, np.flatnonzero(np.diff(index) > 1) + 1)
+    return ", ".join(f"{q[r[0]]:g}" if r.size == 1 else f"{q[r[0]]:g} to {q[r[-1]]:g}" for r in runs)
+
+
+def make_section(fit: R3DResult) -> Section:
+    """Section of a report: verdict, effect and limit curves, table."""
+    from fisc.report import Figure, Section, Table
+
+    from . import plots
+
+    effect = Figure.from_matplotlib(
+        plots.effect(fit),
+        caption=f"Effect of crossing the cutoff by quantile, with the {_level(fit)} {_BANDS[fit.band_kind]}.",
+        alt=verdict(fit),
+    )
+    limits = Figure.from_matplotlib(
+        plots.limits(fit),
+        caption="Average quantile functions just below and just above the cutoff.",
+        alt="Two quantile curves, one for each side of the cutoff.",
+    )
+    lines = [verdict(fit), ""] + [f"- **{label}**: {value}" for label, value in facts(fit)]
+    lines += [f"- {test.summary()}" for test in _tests(fit)]
+    if has_companion(fit):
+        lines.append(f"- {fit.mean_effect().summary()}")
+    table = Table(selected_rows(fit).set_index("quantile"), caption="Effect at selected quantiles", decimals=4)
+    return Section(
+        _head(fit), body="\n".join(lines), figures=(effect, limits), tables=(table,), notes=fit.warnings,
+        provenance=fit.provenance,
+    )
