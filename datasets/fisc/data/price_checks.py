@@ -97,17 +97,15 @@ def parse_day(name: str, value: object) -> dt.date:
     >>> parse_day("start", "2024-01-31")
     datetime.date(2024, 1, 31)
     """
-    if isinstance(value, dt.datetime) and value is not pd.NaT:
-        return value.date()
-    if type(value) is dt.date:
-        return value
     try:
         if isinstance(value, str):
             return dt.datetime.fromisoformat(value.strip()).date()
-        if isinstance(value, np.datetime64):
+        if isinstance(value, (dt.datetime, np.datetime64)) and not pd.isna(value):
             return pd.Timestamp(value).date()
     except ValueError:
         pass  # said below, with what was expected
+    if type(value) is dt.date:
+        return value
     raise DataError(f"{name}={value!r} is not a day; give a date or text such as '2024-01-31'")
 
 
