@@ -13,6 +13,7 @@ __all__ = [
     "DataError",
     "DataWarning",
     "FiscError",
+    "InUseError",
     "MissingExtraError",
     "OfflineError",
     "OptionError",
@@ -51,6 +52,10 @@ class OfflineError(FiscError):
 
 class WriteError(FiscError, OSError):
     """A file or folder cannot be written; nothing half written is left behind."""
+
+
+class InUseError(WriteError):
+    """A file or folder is locked by another process that is using it."""
 
 
 class MissingExtraError(FiscError, ImportError):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from fisc.data.errors import WriteError
+from fisc.data.errors import InUseError, WriteError
 from fisc.data.locations import folder
 
 if TYPE_CHECKING:
@@ -105,8 +105,10 @@ def locked(path: str | os.PathLike[str], timeout: float = -1.0) -> Iterator[Base
 
     Raises
     ------
+    InUseError
+        If the lock is not free within `timeout`.
     WriteError
-        If the lock is not free within `timeout`, or its file cannot be made.
+        If the lock's file cannot be made.
     """
     import filelock
 
@@ -116,7 +118,7 @@ def locked(path: str | os.PathLike[str], timeout: float = -1.0) -> Iterator[Base
     try:
         lock.acquire()
     except filelock.Timeout as error:
-        raise WriteError(
+        raise InUseError(
             f"{target} is in use by another process; wait for it to end, or choose another folder"
         ) from error
     except OSError as error:

@@ -19,6 +19,7 @@ __all__ = ["app", "run"]
 # heavy at their top: what a command needs, it imports when it runs.
 GROUPS = {
     "data": "fisc.cli.data",
+    "report": "fisc.cli.report",
 }
 
 app = typer.Typer(

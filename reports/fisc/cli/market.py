@@ -14,6 +14,8 @@ __all__ = ["market_section"]
 
 # One-way cost of a trade, as a share of what is traded.
 COST = 0.0025
+# Curves of levels are drawn weekly: finer is not to be seen.
+STEP = 5
 SHOWN = ("AAPL", "AMD", "GE", "RRC")
 
 
@@ -58,8 +60,8 @@ def market_section(seed: int = 0) -> Section:
         tables=[_table(runs)],
         notes=[
             (
-                f"A trade costs {COST:.2%} of what is bought or sold; the backtest is exact (drifting weights, "
-                "wealth after cost solved to machine precision)."
+                f"A trade costs {COST:.2%} of what is bought or sold; the backtest is exact (drifting "
+                "weights, wealth after cost solved to machine precision)."
             ),
             "Prices carry three decimals: below one dollar, daily returns are coarse.",
         ],
@@ -90,11 +92,12 @@ def _paths(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
 
     with style.context():
         fig, ax = style.figure(7.0, 3.8)
-        growth = prices / prices.iloc[0]
+        growth = (prices / prices.iloc[0]).iloc[::STEP]
+        index = (index / index.iloc[0]).iloc[::STEP]
         ax.plot(growth.index, growth, color=style.GRID, linewidth=0.8)
         for ticker, colour in zip(SHOWN, style.COLOURS, strict=False):
             ax.plot(growth.index, growth[ticker], color=colour, linewidth=1.2, label=ticker)
-        ax.plot(index.index, index / index.iloc[0], color=style.INK, linewidth=1.6, label="S&P 500 index")
+        ax.plot(index.index, index, color=style.INK, linewidth=1.6, label="S&P 500 index")
         ax.set_yscale("log")
         _plain_log(ax)
         ax.set_ylabel("growth of 1 USD (logarithmic)")
@@ -177,7 +180,8 @@ def _wealth(runs: dict[str, BacktestResult]) -> Figure:
     with style.context():
         fig, ax = style.figure(7.0, 3.2)
         for (name, run), colour in zip(runs.items(), style.COLOURS, strict=False):
-            ax.plot(run.wealth.index, run.wealth, color=colour, label=name)
+            wealth = run.wealth.iloc[::STEP]
+            ax.plot(wealth.index, wealth, color=colour, label=name)
         ax.set_yscale("log")
         _plain_log(ax)
         ax.set_ylabel("wealth, start = 1 (logarithmic)")

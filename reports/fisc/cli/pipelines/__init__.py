@@ -1,0 +1,1 @@
+"""Whole reports: several instruments over one subject, described by a TOML file."""

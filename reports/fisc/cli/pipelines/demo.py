@@ -1,0 +1,32 @@
+"""The demonstration as a report that can be scheduled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from fisc.report import Section
+    from fisc.report.definition import ReportDefinition
+
+__all__ = ["SUBTITLE", "TEMPLATE", "Options", "sections"]
+
+SUBTITLE = "Made offline from data that ships with the package."
+TEMPLATE = """
+[options]                       # the demonstration has none
+"""
+
+
+class Options(BaseModel):
+    """The demonstration has no options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
+    """Make the demonstration's sections."""
+    from fisc.cli.demo_report import demo_sections
+
+    return demo_sections(definition.seed, progress)

@@ -1,0 +1,116 @@
+"""The kinds of report that a TOML file can ask for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fisc.data import FiscError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from fisc.report import Section
+    from fisc.report.definition import ReportDefinition
+
+__all__ = ["KINDS", "Pipeline", "json_schema", "models", "optional_section", "pipeline", "template"]
+
+# Kind and module. A module offers what `Pipeline` names.
+KINDS = {
+    "demo": "fisc.cli.pipelines.demo",
+}
+
+Progress = Callable[[str, int, int], None]
+
+
+class Pipeline(Protocol):
+    """What the module of a kind offers.
+
+    Attributes
+    ----------
+    Options : pydantic model
+        The table ``[options]`` of the file.
+    TEMPLATE : str
+        The commented lines of ``[options]`` in a new file.
+    SUBTITLE : str
+        Under the title.
+    """
+
+    Options: type[BaseModel]
+    TEMPLATE: str
+    SUBTITLE: str
+
+    def sections(self, definition: ReportDefinition, progress: Progress) -> list[Section]:
+        """Make the sections; what cannot be made is a failed section that says why."""
+        ...
+
+
+def pipeline(kind: str) -> Pipeline:
+    """Return the pipeline of a kind."""
+    module: Any = importlib.import_module(KINDS[kind])
+    found: Pipeline = module
+    return found
+
+
+def models() -> dict[str, type[BaseModel]]:
+    """Return the options' model of every kind."""
+    return {kind: pipeline(kind).Options for kind in KINDS}
+
+
+def optional_section(title: str, make: Callable[[], Section]) -> Section:
+    """Make a section, or show in its place why it could not be made."""
+    from fisc.report import Section
+
+    try:
+        return make()
+    except FiscError as error:
+        return Section.failed(title, error)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a report definition, the options by kind."""
+    from fisc.report.definition import ReportDefinition
+
+    schema = ReportDefinition.model_json_schema()
+    schema["properties"].pop("folder", None)
+    schema["properties"]["kind"] = {"enum": list(KINDS), "description": "Which report."}
+    definitions = schema.setdefault("$defs", {})
+    rules = []
+    for kind, model in models().items():
+        part = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(part.pop("$defs", {}))
+        name = f"options of {kind}"
+        definitions[name] = part
+        rules.append(
+            {
+                "if": {"properties": {"kind": {"const": kind}}},
+                "then": {"properties": {"options": {"$ref": f"#/$defs/{name}"}}},
+            }
+        )
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "allOf": rules}
+
+
+def template(kind: str, name: str) -> str:
+    """Return a commented TOML file for a new report."""
+    title = name.replace("-", " ").capitalize()
+    return f'''# A report of fisc. Build it:  fisc report build {name}.toml
+kind = "{kind}"
+title = "{title}"
+output = "{name}.html"          # .html or .pdf, relative to this file
+seed = 0                        # of everything random
+
+{pipeline(kind).TEMPLATE.strip()}
+
+# [schedule]                    # then: fisc report run --due {name}.toml, from cron or a timer
+# cron = "30 12 1 2 *"          # minute hour day month weekday
+# timezone = "Asia/Kolkata"
+# misfire_grace_minutes = 1440  # a run missed by more than this is left out
+# overlap = "wait"              # or "refuse"
+
+# [history]
+# keep = 30                     # past outputs, in the folder {name}-runs
+
+# [email]                       # the server: FISC_SMTP_HOST, _FROM, _PORT, _USER, _PASSWORD, _SECURITY
+# to = ["analyst@example.org"]
+'''

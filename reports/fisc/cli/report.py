@@ -1,0 +1,197 @@
+"""``fisc report``: reports described by TOML files, made once or on a schedule."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fisc.cli.terminal import console, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from fisc.report.schedule import Outcome
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Reports from TOML files: write, build, schedule, look back.", no_args_is_help=True)
+
+Files = Annotated[list[Path], typer.Argument(help="TOML files, or folders of them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the new file; a kind of report, or use --kind.")],
+    kind: Annotated[str | None, typer.Option(help="Kind of report, if the name is not one.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the file.")] = Path(),
+) -> None:
+    """Write a commented template NAME.toml."""
+    from fisc.cli.pipelines.registry import KINDS, template
+    from fisc.data import DataError, atomic_write, check_option
+
+    chosen = check_option("kind", kind or name, tuple(KINDS))
+    if not name or Path(name).name != name:
+        raise DataError(f"{name!r} is not a plain name; give the folder by --out")
+    path = out / f"{name}.toml"
+    if path.exists():
+        raise DataError(f"{path} exists already; choose another name, or remove it")
+    with atomic_write(path) as handle:
+        handle.write(template(chosen, name))
+    typer.echo(str(path))
+
+
+@app.command()
+def build(
+    file: Annotated[Path, typer.Argument(help="TOML file; `fisc report new NAME` writes one.")],
+    overlap: Annotated[
+        str | None, typer.Option(help="If another run makes the same report: wait or refuse.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a report now; exit code 1 if a section failed."""
+    from fisc.cli.report_runs import find_definitions, make_report
+    from fisc.data import check_option
+    from fisc.report.ledger import Ledger
+
+    if overlap is not None:
+        check_option("overlap", overlap, ("wait", "refuse"))
+    (definition,) = find_definitions([file])
+    with progress_bar(definition.title, show=not json) as step:
+        outcome = make_report(definition, Ledger(), step, overlap)
+    _tell([outcome], json)
+
+
+@app.command()
+def run(
+    files: Files,
+    due: Annotated[bool, typer.Option("--due", help="Only those that are due.")] = False,
+    json: Json = False,
+) -> None:
+    """Make reports: those that are due, each once, or all of them."""
+    from fisc.cli.report_runs import find_definitions, make_report
+    from fisc.report.ledger import Ledger
+    from fisc.report.schedule import run_due
+
+    definitions, ledger = find_definitions(files), Ledger()
+    with progress_bar("reports", show=not json) as step:
+        if due:
+            outcomes = run_due(definitions, lambda d: make_report(d, ledger, step), ledger)
+        else:
+            outcomes = [make_report(definition, ledger, step) for definition in definitions]
+    _tell(outcomes, json)
+
+
+@app.command()
+def schedule(
+    files: Files,
+    cron: Annotated[
+        str | None, typer.Option(help="Five fields; for all files, instead of their own.")
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="Time zone of --cron.")] = "UTC",
+) -> None:
+    """Make reports at their times, in the foreground, until interrupted."""
+    from fisc.cli.report_runs import find_definitions, make_report
+    from fisc.report.definition import with_cron
+    from fisc.report.ledger import Ledger
+    from fisc.report.schedule import next_fire, run_forever
+
+    definitions, ledger = find_definitions(files), Ledger()
+    if cron is not None:
+        definitions = [with_cron(definition, cron, timezone) for definition in definitions]
+    for definition in definitions:
+        if definition.schedule is not None:
+            moment = next_fire(
+                definition.schedule.cron, definition.schedule.timezone, dt.datetime.now(dt.UTC)
+            )
+            typer.echo(f"{definition.title}: next at {moment}")
+    run_forever(
+        definitions,
+        lambda definition: make_report(definition, Ledger(), lambda what, done, total: None),
+        ledger,
+        lambda outcome: _say(outcome),
+    )
+
+
+@app.command()
+def install(
+    files: Files,
+    system: Annotated[str, typer.Option(help="cron or systemd.")] = "cron",
+    minutes: Annotated[int, typer.Option(min=1, max=59, help="How often to ask what is due.")] = 5,
+) -> None:
+    """Print the lines for a crontab or a systemd timer; nothing is changed."""
+    from fisc.cli.report_runs import find_definitions
+    from fisc.report.install import installation
+
+    find_definitions(files)
+    typer.echo(installation([file.absolute() for file in files], system, minutes), nl=False)
+
+
+@app.command()
+def runs(
+    report: Annotated[str | None, typer.Option(help="Only the runs of this title.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show past runs and their fate."""
+    import dataclasses
+
+    from fisc.report.ledger import Ledger
+
+    found = Ledger().runs(report, limit=limit)
+    if json:
+        print_json([dataclasses.asdict(item) for item in found])
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "report", "started (UTC)", "seconds", "fate", "message or output"):
+        table.add_column(name, justify="right" if name in ("run", "seconds") else "left", overflow="fold")
+    colours = {"ok": "green", "failed": "red", "lost": "red", "refused": "yellow", "running": "cyan"}
+    for item in found:
+        seconds = "" if item.seconds is None else f"{item.seconds:.1f}"
+        table.add_row(
+            str(item.id),
+            Text(item.report),
+            item.started[:19].replace("T", " "),
+            seconds,
+            Text(item.status, style=colours.get(item.status, "")),
+            Text(item.message or item.output),
+        )
+    out = console()
+    out.soft_wrap = False
+    out.print(table if found else "no run yet")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of report files, for editors."""
+    from fisc.cli.pipelines.registry import json_schema
+
+    print_json(json_schema())
+
+
+def _say(outcome: Outcome) -> None:
+    from rich.text import Text
+
+    colours = {"ok": "green", "failed": "red", "refused": "yellow", "not due": "dim"}
+    line = Text(outcome.status, style=colours[outcome.status]) + Text(f"  {outcome.title}")
+    console().print(line + Text(f"  {outcome.message}" if outcome.message else ""))
+
+
+def _tell(outcomes: list[Outcome], json: bool) -> None:
+    """Show outcomes; exit code 1 if one failed, 3 if one was refused."""
+    import dataclasses
+
+    if json:
+        print_json([dataclasses.asdict(outcome) for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            _say(outcome)
+    states = {outcome.status for outcome in outcomes}
+    if "failed" in states:
+        raise typer.Exit(1)
+    if "refused" in states:
+        raise typer.Exit(3)

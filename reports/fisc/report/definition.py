@@ -1,0 +1,238 @@
+"""A report described by a TOML file: what it holds, where it goes, when it is made."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from fisc.data import DataError, nearest
+
+__all__ = [
+    "Email",
+    "History",
+    "ReportDefinition",
+    "Schedule",
+    "load_definition",
+    "problems",
+    "validate",
+    "with_cron",
+]
+
+
+class _Strict(BaseModel):
+    """A table of the file; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Schedule(_Strict):
+    """When the report is made."""
+
+    cron: Annotated[str, Field(description="Five fields: minute, hour, day, month, weekday.")]
+    timezone: Annotated[str, Field(description="Name of the time zone, for instance Asia/Kolkata.")] = "UTC"
+    misfire_grace_minutes: Annotated[
+        float,
+        Field(gt=0, description="A run missed by more than this (the machine was off) is left out."),
+    ] = 24 * 60.0
+    overlap: Annotated[
+        Literal["wait", "refuse"],
+        Field(description="What a run does while another one makes the same report."),
+    ] = "wait"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        import zoneinfo
+
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+            guess = nearest(value, zoneinfo.available_timezones())
+            hint = f"; did you mean {guess!r}?" if guess else ""
+            raise ValueError(f"there is no time zone {value!r}{hint}") from error
+        return value
+
+    @field_validator("cron")
+    @classmethod
+    def _readable_cron(cls, value: str) -> str:
+        from fisc.report.schedule import cron_trigger
+
+        cron_trigger(value, "UTC")
+        return value
+
+
+class History(_Strict):
+    """Which past outputs are kept."""
+
+    keep: Annotated[int, Field(ge=1, description="How many past outputs are kept.")] = 30
+
+
+class Email(_Strict):
+    """Who gets the report; the server's settings come from the environment (FISC_SMTP_*)."""
+
+    to: Annotated[tuple[str, ...], Field(min_length=1, description="Addresses.")]
+    subject: Annotated[str, Field(description="Subject; the title if empty.")] = ""
+
+    @field_validator("to")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            if address.count("@") != 1 or any(c.isspace() or c in ",;<>" for c in address):
+                raise ValueError(f"{address!r} is not an e-mail address")
+        return value
+
+
+class ReportDefinition(_Strict):
+    """What a TOML file says about a report.
+
+    Attributes
+    ----------
+    kind : str
+        Which report; decides what `options` may hold.
+    title : str
+        Shown on top, and its name in the ledger.
+    output : str
+        The published file, ``.html`` or ``.pdf``; relative to the folder of the TOML file.
+    seed : int
+        Of everything random.
+    options : dict
+        Options of the kind.
+    schedule, history, email
+        When it is made, what is kept, who gets it.
+    folder : pathlib.Path
+        The folder that relative paths start from; not part of the file.
+    """
+
+    kind: Annotated[str, Field(description="Which report.")]
+    title: Annotated[str, Field(min_length=1, max_length=200, description="Title and name in the ledger.")]
+    output: Annotated[str, Field(description="Published file, .html or .pdf; relative to this file.")]
+    seed: Annotated[int, Field(ge=0, description="Seed of everything random.")] = 0
+    options: Annotated[dict[str, Any], Field(description="Options of the kind.")] = {}
+    schedule: Schedule | None = None
+    history: History = History()
+    email: Email | None = None
+    folder: Annotated[Path, Field(exclude=True)] = Path()
+
+    @field_validator("output")
+    @classmethod
+    def _known_ending(cls, value: str) -> str:
+        if Path(value).suffix not in (".html", ".pdf"):
+            raise ValueError(f"output={value!r} must end in .html or .pdf")
+        return value
+
+    @property
+    def output_path(self) -> Path:
+        """The published file, absolute."""
+        return (self.folder / Path(self.output).expanduser()).absolute()
+
+    def path(self, given: str) -> Path:
+        """Return a path of the options, relative ones from the folder of the file."""
+        return (self.folder / Path(given).expanduser()).absolute()
+
+
+def load_definition(path: str | Path, kinds: Mapping[str, type[BaseModel]]) -> ReportDefinition:
+    """Read and check a report definition.
+
+    Parameters
+    ----------
+    path : path-like
+        A TOML file.
+    kinds : mapping of str to pydantic model
+        The kinds of report that exist, with the model of their options.
+
+    Returns
+    -------
+    ReportDefinition
+        With `options` checked and completed by their defaults.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is not TOML, or does not say what a report needs; every
+        problem is named with its place, and a misspelled key with the nearest one.
+    """
+    file = Path(path).expanduser()
+    try:
+        held = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"cannot read {file} ({error.strerror or error}); `fisc report new NAME` writes one"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} is not TOML: {error}") from error
+    return validate(held, kinds, file)
+
+
+def validate(held: Mapping[str, Any], kinds: Mapping[str, type[BaseModel]], file: Path) -> ReportDefinition:
+    """Check the content of a definition; see `load_definition`."""
+    kind = held.get("kind")
+    if not isinstance(kind, str) or kind not in kinds:
+        guess = nearest(kind, kinds) if isinstance(kind, str) else None
+        hint = f"; did you mean {guess!r}?" if guess else ""
+        raise DataError(
+            f"{file}: kind={kind!r} is not a report{hint} (one of: {', '.join(map(repr, kinds))})"
+        )
+    if "folder" in held:
+        raise DataError(f"{file}: unknown key 'folder'; paths are relative to the file")
+    try:
+        definition = ReportDefinition(**{**held, "folder": file.absolute().parent})
+    except ValidationError as error:
+        raise DataError(f"{file}: {problems(error, ReportDefinition)}") from error
+    try:
+        options = kinds[kind].model_validate(definition.options)
+    except ValidationError as error:
+        raise DataError(f"{file}: [options] {problems(error, kinds[kind])}") from error
+    return definition.model_copy(update={"options": options.model_dump()})
+
+
+def with_cron(definition: ReportDefinition, cron: str, timezone: str) -> ReportDefinition:
+    """Return the definition with another schedule; its overlap and grace stay.
+
+    Raises
+    ------
+    DataError
+        If the expression or the time zone cannot be read.
+    """
+    held = definition.schedule.model_dump() if definition.schedule else {}
+    try:
+        schedule = Schedule(**{**held, "cron": cron, "timezone": timezone})
+    except ValidationError as error:
+        raise DataError(problems(error, Schedule)) from error
+    return definition.model_copy(update={"schedule": schedule})
+
+
+def problems(error: ValidationError, model: type[BaseModel]) -> str:
+    """Put pydantic's findings into one line, with the nearest key for a misspelled one."""
+    words = []
+    for found in error.errors(include_url=False, include_context=False):
+        place = ".".join(str(part) for part in found["loc"])
+        if found["type"] == "extra_forbidden":
+            known = _keys(model, found["loc"][:-1])
+            close = difflib.get_close_matches(str(found["loc"][-1]), known, n=1, cutoff=0.5)
+            hint = f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
+            words.append(f"unknown key {place!r}{hint}")
+        elif found["type"] == "missing":
+            words.append(f"{place!r} is missing")
+        else:
+            words.append(f"{place}: {found['msg'].removeprefix('Value error, ')}")
+    return "; ".join(words)
+
+
+def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that a table of the file may hold."""
+    for part in place:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            return []
+        inner = field.annotation
+        candidates = [inner, *getattr(inner, "__args__", ())]
+        found = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not found:
+            return []
+        model = found[0]
+    return [name for name, field in model.model_fields.items() if not field.exclude]

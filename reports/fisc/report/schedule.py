@@ -1,0 +1,267 @@
+"""When a report is due, and making each due report once."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fisc.data import DataError, FiscError, InUseError, fingerprint
+from fisc.data.files import locked
+from fisc.report.ledger import Ledger, RunRecord
+
+if TYPE_CHECKING:
+    from fisc.report.definition import ReportDefinition
+
+__all__ = ["Outcome", "cron_trigger", "due_since", "last_fire", "next_fire", "run_due", "run_forever"]
+
+# How far back the last time of a schedule is looked for: the longest step between two leap days.
+_WINDOWS = [dt.timedelta(minutes=3), dt.timedelta(hours=2), dt.timedelta(days=2), dt.timedelta(days=63)]
+_HORIZON = dt.timedelta(days=366 * 8 + 2)
+# A run that ended like this has dealt with its time; a lost or refused one has not.
+_DEALT_WITH = ("running", "ok", "failed")
+
+
+def cron_trigger(cron: str, timezone: str) -> Any:
+    """Return APScheduler's trigger of a cron expression.
+
+    Parameters
+    ----------
+    cron : str
+        Five fields: minute, hour, day of month, month, day of week (0 or 7 = Sunday, or names).
+        Where both a day of the month and a day of the week are given, both must hold.
+    timezone : str
+        Name of the time zone that the fields are in.
+
+    Raises
+    ------
+    DataError
+        If the expression cannot be read.
+
+    Examples
+    --------
+    >>> cron_trigger("30 12 1 2 *", "Asia/Kolkata").timezone.key
+    'Asia/Kolkata'
+    """
+    import zoneinfo
+
+    from apscheduler.triggers.cron import CronTrigger
+
+    fields = cron.split()
+    if len(fields) != 5:
+        raise DataError(
+            f"cron={cron!r} has {len(fields)} fields; give five: minute hour day month weekday, "
+            "for instance '30 12 1 2 *'"
+        )
+    try:
+        return CronTrigger(
+            minute=fields[0],
+            hour=fields[1],
+            day=fields[2],
+            month=fields[3],
+            day_of_week=_weekdays(fields[4]),
+            timezone=zoneinfo.ZoneInfo(timezone),
+        )
+    except ValueError as error:
+        raise DataError(f"cron={cron!r} cannot be read ({error}); for instance '30 12 1 2 *'") from error
+
+
+def _weekdays(field: str) -> str:
+    """Turn cron's numbered weekdays (0 and 7 are Sunday) into names; APScheduler counts from Monday."""
+    names = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    days: list[str] = []
+    for part in field.split(","):
+        span, slash, step = part.partition("/")
+        first, dash, last = span.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            days.append(part)
+            continue
+        low = int(first)
+        high = int(last) if dash else (6 if slash else low)
+        if not (0 <= low <= high <= 7) or (slash and not step.isdigit()) or step == "0":
+            raise ValueError(f"weekday {part!r}; 0 to 7, or mon to sun")
+        days += [names[day] for day in range(low, high + 1, int(step) if slash else 1)]
+    return ",".join(dict.fromkeys(days))
+
+
+def next_fire(cron: str, timezone: str, now: dt.datetime) -> dt.datetime | None:
+    """Return the first time of a schedule after `now`, or None if there is none.
+
+    Examples
+    --------
+    >>> now = dt.datetime(2026, 2, 1, 7, 0, tzinfo=dt.UTC)
+    >>> next_fire("30 12 1 2 *", "Asia/Kolkata", now).isoformat()
+    '2027-02-01T12:30:00+05:30'
+    """
+    found: dt.datetime | None = cron_trigger(cron, timezone).get_next_fire_time(
+        None, now + dt.timedelta(microseconds=1)
+    )
+    return found
+
+
+def last_fire(cron: str, timezone: str, now: dt.datetime) -> dt.datetime | None:
+    """Return the latest time of a schedule that is not after `now`, or None within eight years.
+
+    Examples
+    --------
+    >>> now = dt.datetime(2026, 2, 1, 7, 0, tzinfo=dt.UTC)
+    >>> last_fire("30 12 1 2 *", "Asia/Kolkata", now).isoformat()
+    '2026-02-01T12:30:00+05:30'
+    """
+    trigger = cron_trigger(cron, timezone)
+    for window in (*_WINDOWS, _HORIZON):
+        found, moment = None, trigger.get_next_fire_time(None, now - window)
+        while moment is not None and moment <= now:
+            found, moment = moment, trigger.get_next_fire_time(moment, moment + dt.timedelta(seconds=1))
+        if found is not None:
+            return found
+    return None
+
+
+def due_since(
+    definition: ReportDefinition, runs: Iterable[RunRecord], now: dt.datetime
+) -> dt.datetime | None:
+    """Return the time since which a report is due, or None if it is not.
+
+    A report is due if its schedule has come round since the last run that dealt with it. Times
+    missed while the machine was off count once, unless they are older than the grace.
+
+    Parameters
+    ----------
+    definition : ReportDefinition
+    runs : iterable of RunRecord
+        The runs of this report.
+    now : datetime
+        Aware of its time zone.
+
+    Returns
+    -------
+    datetime or None
+    """
+    schedule = definition.schedule
+    if schedule is None:
+        return None
+    fire = last_fire(schedule.cron, schedule.timezone, now)
+    if fire is None or now - fire > dt.timedelta(minutes=schedule.misfire_grace_minutes):
+        return None
+    for run in runs:
+        if run.status in _DEALT_WITH and dt.datetime.fromisoformat(run.started) >= fire:
+            return None
+    return fire
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one report of `run_due`.
+
+    Attributes
+    ----------
+    title : str
+    status : {"ok", "failed", "refused", "not due"}
+    message : str
+        Why it failed, or since when it was due.
+    """
+
+    title: str
+    status: str
+    message: str = ""
+
+
+Make = Callable[["ReportDefinition"], "Outcome"]
+
+
+def run_due(
+    definitions: Iterable[ReportDefinition], make: Make, ledger: Ledger, now: dt.datetime | None = None
+) -> list[Outcome]:
+    """Make the reports that are due, each once; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    definitions : iterable of ReportDefinition
+    make : callable
+        Makes one report, recording the run in `ledger`.
+    ledger : Ledger
+    now : datetime, optional
+        The present.
+
+    Returns
+    -------
+    list of Outcome
+    """
+    moment = now or dt.datetime.now(dt.UTC)
+    outcomes = []
+    for definition in definitions:
+        try:
+            # Held from the question to the end of the run: of two processes that ask at once, the
+            # second waits and then finds that nothing is due.
+            wait = definition.schedule is None or definition.schedule.overlap == "wait"
+            with locked(_question(definition, ledger), timeout=-1 if wait else 0):
+                since = due_since(definition, ledger.runs(definition.title), moment)
+                outcomes.append(Outcome(definition.title, "not due") if since is None else make(definition))
+        except InUseError as error:
+            outcomes.append(Outcome(definition.title, "refused", str(error)))
+        except FiscError as error:
+            outcomes.append(Outcome(definition.title, "failed", str(error)))
+    return outcomes
+
+
+def _question(definition: ReportDefinition, ledger: Ledger) -> Path:
+    """Return the name whose lock is held while a report is asked about and made."""
+    mark = fingerprint(definition.title).removeprefix("sha256:")
+    return ledger.path.with_name(f"{ledger.path.name}.due-{mark}")
+
+
+def run_forever(
+    definitions: Iterable[ReportDefinition],
+    make: Make,
+    ledger: Ledger,
+    tell: Callable[[Outcome], None],
+) -> None:
+    """Make reports at their times, in the foreground, until interrupted.
+
+    Parameters
+    ----------
+    definitions : iterable of ReportDefinition
+        Those without a schedule are an error.
+    make : callable
+        Makes one report.
+    ledger : Ledger
+        Reports that became due while nobody was looking are made at once.
+    tell : callable
+        Called with each outcome.
+
+    Raises
+    ------
+    DataError
+        If a report has no schedule, or there is none.
+    """
+    from apscheduler.schedulers.blocking import BlockingScheduler
+
+    listed = list(definitions)
+    if not listed:
+        raise DataError("there is no report to schedule; give at least one TOML file")
+    scheduler = BlockingScheduler(timezone=dt.UTC)
+    for definition in listed:
+        schedule = definition.schedule
+        if schedule is None:
+            raise DataError(f"report {definition.title!r} has no [schedule]; add one, or give --cron")
+        scheduler.add_job(
+            _fire,
+            cron_trigger(schedule.cron, schedule.timezone),
+            args=(definition, make, ledger, tell),
+            misfire_grace_time=max(1, int(schedule.misfire_grace_minutes * 60)),
+            coalesce=True,
+            max_instances=1,
+            name=definition.title,
+        )
+        if due_since(definition, ledger.runs(definition.title), dt.datetime.now(dt.UTC)) is not None:
+            scheduler.add_job(_fire, args=(definition, make, ledger, tell), name=f"{definition.title} (due)")
+    scheduler.start()
+
+
+def _fire(definition: ReportDefinition, make: Make, ledger: Ledger, tell: Callable[[Outcome], None]) -> None:
+    """Make one report if it is due: another process may have made it already."""
+    for outcome in run_due([definition], make, ledger):
+        tell(outcome)
