@@ -22,12 +22,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from fisc.data.errors import DataError, DataWarning, OfflineError, OptionError
+from fisc.data.errors import DataError, DataWarning, MissingExtraError, OfflineError, OptionError
 from fisc.data.price_cache import PriceCache
 from fisc.data.price_collect import PriceFetchError
 from fisc.data.price_fetch import fetch_prices
 from fisc.data.price_set import PriceState, price_states, price_status, tradable
-from fisc.data.price_sources import FileSource, TickerStatus
+from fisc.data.price_sources import Fetched, FileSource, TickerStatus
 from fisc.data.price_yahoo import RetryPolicy, YahooSource
 from fisc.data.provenance import provenance
 
@@ -810,10 +810,43 @@ def test_a_file_is_a_source_like_any_other(tmp_path):
     assert price_status(prices)["outcome"].tolist() == ["read", "read"]
     with pytest.raises(PriceFetchError, match=r"C: no closes .*it has A, B"):
         fetch_prices(["A", "C"], "2024-01-03", "2024-01-04", source=FileSource(path))
+    assert not PriceCache().path("file", "A").exists()
     with pytest.raises(OptionError, match="session="):
         fetch_prices(["A"], "2024-01-03", "2024-01-04", source=FileSource(path), session=object())
 
 
-def test_the_status_of_a_ticker_is_plain_data():
-    one = TickerStatus("A", "fetched")
-    assert (one.reason, one.rows, one.first) == ("", 0, None)
+class Own:
+    """A source that a user might write."""
+
+    name, address, version, remote, split_adjusted = "own", "prices.example", "own 1", True, False
+
+    def __init__(self):
+        self.asked = []
+
+    def fetch(self, tickers, start, end):
+        self.asked.append((tuple(tickers), start, end))
+        days = pd.bdate_range(start, end)
+        bars = pd.DataFrame({"ticker": tickers[0], "date": days, "close": 8.0})
+        bars[["open", "high", "low", "volume"]] = np.nan
+        bars[["dividends", "splits", "capital_gains"]] = 0.0
+        bars.loc[3, "splits"] = 2.0
+        return Fetched(bars, {tickers[0]: TickerStatus(tickers[0], "fetched", rows=len(days))})
+
+
+def test_a_source_of_the_users_own_is_cached_like_yahoo():
+    source = Own()
+    for _ in range(2):
+        prices = fetch_prices(["A"], START, END, source=source, now=lambda: NOW)
+    assert len(source.asked) == 1
+    assert prices["A"].iloc[[0, 2, 3]].tolist() == [4, 4, 8]
+    assert provenance(prices).source == "own (prices.example)"
+    assert PriceCache().load("own", "A").library == "own 1"
+
+
+def test_without_yfinance_the_cache_still_serves(fetch, monkeypatch):
+    fetch(["AAA"])
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "yfinance", None)
+        assert len(fetch(["AAA"])) == 63
+        with pytest.raises(MissingExtraError, match=r"pip install 'fisc\[prices\]'"):
+            fetch(["BBB"])

@@ -244,8 +244,8 @@ def _source(
             f"source={source!r} is neither 'yahoo', nor a path, nor an object with name, address, version, "
             "remote, split_adjusted and fetch(tickers, start, end)"
         )
-    if session is not None:
-        raise OptionError("session= goes with source='yahoo'; give this source its own session")
+    if session is not None or retry is not None:
+        raise OptionError("session= and retry= go with source='yahoo'; give this source its own")
     return source
 
 

@@ -89,7 +89,8 @@ class YahooSource:
 
     Closes are as Yahoo serves them: divided by all splits up to now, not by dividends.
     Tickers are asked for one at a time, since yfinance's bulk download turns failures into
-    empty columns.
+    empty columns. Once it has given up on the server, an instance asks for nothing more: make a
+    new one.
 
     Parameters
     ----------
