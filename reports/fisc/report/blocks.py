@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fisc.data import DataError, OptionError, Provenance
@@ -184,10 +184,15 @@ class Section:
     def __post_init__(self) -> None:
         if not isinstance(self.title, str) or not self.title.strip():
             raise DataError(f"a section needs a title in words, not {self.title!r}")
+        for name in ("body", "question", "finding", "error"):
+            if not isinstance(getattr(self, name), str):
+                raise DataError(
+                    f"section {self.title!r}: {name} is a {type(getattr(self, name)).__name__}; expected text"
+                )
         for name, kind in (("figures", Figure), ("tables", Table), ("notes", str), ("html", str)):
             held = getattr(self, name)
             # One figure given bare is what a user means by a list of one.
-            items = (held,) if isinstance(held, kind) else tuple(held)
+            items = (held,) if isinstance(held, kind) or not isinstance(held, Iterable) else tuple(held)
             for item in items:
                 if not isinstance(item, kind):
                     raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import textwrap
+import warnings
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -141,7 +142,12 @@ def _wrapped(words: str, size: float) -> str:
 
 def _fits(fig: MatplotlibFigure) -> bool:
     """Return True if nothing is cut and no two labels of an axis overlap."""
-    fig.draw_without_rendering()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="constrained_layout not applied")
+        try:
+            fig.draw_without_rendering()
+        except UserWarning:  # the labels leave no room for the axes
+            return False
     drawn, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
     if min(drawn.x0, drawn.y0) < -_MARGIN or drawn.x1 > width + _MARGIN or drawn.y1 > height + _MARGIN:
         return False

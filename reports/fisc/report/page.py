@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import hashlib
 import html
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fisc.data import DataError, atomic_write, require, version
 from fisc.report import facts, prose
 from fisc.report.blocks import Figure, Section, Table
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["Report", "fragment"]
 
@@ -288,6 +292,7 @@ def _safe(text: str) -> Any:
     return Markup(text)  # nosec B704: made here from escaped parts
 
 
+@functools.cache
 def _css(name: str) -> str:
     from fisc.report.palette import DARK
 
@@ -300,10 +305,11 @@ def _css(name: str) -> str:
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def _render(template: str, **values: Any) -> str:
+@functools.cache
+def _templates() -> Environment:
     import jinja2
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -311,4 +317,7 @@ def _render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(**values)
+
+
+def _render(template: str, **values: Any) -> str:
+    return _templates().get_template(template).render(**values)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
 
 __all__ = ["inline", "plain", "to_html"]
 
@@ -19,7 +20,23 @@ def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     # Raw HTML is off, and so are images: a report fetches nothing.
-    return MarkdownIt("commonmark", {"html": False}).disable(["image"])
+    parser = MarkdownIt("commonmark", {"html": False}).disable(["image"])
+    parser.validateLink = _is_link  # type: ignore[assignment, method-assign]
+    parser.core.ruler.push("below_the_title", _lower_headings)
+    return parser
+
+
+def _is_link(address: str) -> bool:
+    """Return True for the web, mail, and places in this page or beside it."""
+    scheme = re.match(r"\s*([a-zA-Z][a-zA-Z0-9+.-]*):", address)
+    return scheme is None or scheme[1].lower() in ("http", "https", "mailto")
+
+
+def _lower_headings(state: StateCore) -> None:
+    """Put the headings of a body below the section's own, which is of level 2."""
+    for token in state.tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = "h3" if token.tag in ("h1", "h2", "h3") else "h4"
 
 
 def to_html(text: str) -> str:
@@ -59,7 +76,7 @@ def plain(value: object) -> str:
     Parameters
     ----------
     value : object
-        A name or other data to put into prose.
+        A name or other data to put into prose. Line breaks become spaces.
 
     Returns
     -------
@@ -70,4 +87,4 @@ def plain(value: object) -> str:
     >>> plain("A_B*")
     'A\\_B\\*'
     """
-    return _PUNCTUATION.sub(r"\\\1", str(value))
+    return _PUNCTUATION.sub(r"\\\1", " ".join(str(value).split()))

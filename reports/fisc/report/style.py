@@ -341,7 +341,7 @@ def on(colour: Any) -> str:
     """
     from matplotlib.colors import to_rgb
 
-    # Relative luminance of WCAG 2.2: contrast with white equals contrast with black at 0.18.
+    # Relative luminance of WCAG 2.2: #fefefe and #111111 contrast alike with 0.19.
     channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     luminance = 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2]
-    return "#fefefe" if luminance < 0.18 else "#111111"
+    return "#fefefe" if luminance < 0.19 else "#111111"

@@ -143,6 +143,9 @@ def _clean(element: ET.Element) -> None:
 def _flatten(element: ET.Element) -> None:
     """Unwrap groups that say nothing, and join the letters of a formula that share a line."""
     children: list[ET.Element] = []
+    if len(element) and all(child.get("x") and child.tag.endswith("}tspan") for child in element):
+        # A formula comes letter by letter, sorted by font; in reading order it can be read aloud.
+        element[:] = sorted(element, key=lambda child: float(str(child.get("x")).split()[0]))
     for child in element:
         _flatten(child)
         name = child.tag.rpartition("}")[2]
@@ -152,7 +155,8 @@ def _flatten(element: ET.Element) -> None:
         elif name in ("g", "defs") and not len(child):
             continue
         elif name == "tspan" and before is not None and _same_line(before, child):
-            before.text = (before.text or "") + (child.text or "")
+            joined = (before.text or "") + (child.text or "")
+            before.text = re.sub(r"(?<=\S)\xa0(?=\S)", " ", joined)
         else:
             children.append(child)
     element[:] = children

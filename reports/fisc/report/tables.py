@@ -115,7 +115,7 @@ def _real(value: float, decimals: int, percent: bool) -> str:
     if math.isnan(value):
         return _MISSING
     sign = "%" if percent else ""
-    value = 100 * value if percent else value
+    value = (100 * value if percent else value) + 0.0  # adding 0 turns −0 into 0
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value != 0 and abs(value) < 0.5 * 10.0**-decimals:
@@ -191,17 +191,15 @@ def render(table: Table) -> tuple[str, int]:
     gt = great_tables.GT(escaped, id="table", rowname_col="r0" if stub else None)
     shown_keys = [key for key in columns if not (stub and key == "r0")]
     gt = gt.fmt_passthrough(columns=list(columns), escape=False)
-    heads: dict[str, Any] = {key: great_tables.html(html.escape(titles[key])) for key in shown_keys}
+    heads: dict[str, Any] = {key: _verbatim(titles[key]) for key in shown_keys}
     gt = gt.cols_label(**heads)
     if stub:
-        gt = gt.tab_stubhead(label=great_tables.html(html.escape(titles["r0"])))
+        gt = gt.tab_stubhead(label=_verbatim(titles["r0"]))
     gt = gt.cols_align("right", columns=[k for k in shown_keys if k in numeric])
     gt = gt.cols_align("left", columns=[k for k in shown_keys if k not in numeric])
     if frame.columns.nlevels == 2:
         for place, (title, keys) in enumerate(_groups(frame)):
-            gt = gt.tab_spanner(
-                great_tables.html(html.escape(title)), columns=keys, id=f"s{place}", gather=False
-            )
+            gt = gt.tab_spanner(_verbatim(title), columns=keys, id=f"s{place}", gather=False)
     text = gt.as_raw_html()
     text = text[text.index("<table") : text.rindex("</table>") + len("</table>")]
     across = sum(
@@ -209,6 +207,13 @@ def render(table: Table) -> tuple[str, int]:
     )
     # Its ids are made from labels, and so may clash; the scopes of headers say the same.
     return re.sub(r'\s(?:data-quarto-[a-z-]+|style|id|headers)="[^"]*"', "", text), across
+
+
+def _verbatim(words: str) -> Any:
+    """Return a label that is shown as it stands: braces would be read as a notation of units."""
+    import great_tables
+
+    return great_tables.html(html.escape(words).replace("{", "&#123;").replace("}", "&#125;"))
 
 
 def _shortened(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int | None]:
