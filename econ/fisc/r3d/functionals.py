@@ -13,6 +13,7 @@ from fisc.report import Result
 
 from .kernels import FloatArray
 from .process import critical_value, p_value
+from .quantiles import trapezoid_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +159,7 @@ def evaluate(
     alpha: float | None = None,
 ) -> Functional:
     """Evaluate a functional of a fitted curve; see `R3DResult.functional`."""
-    from .testing import check_level, grid_points, trapezoid_weights
+    from .testing import check_level, grid_points
 
     check_option("functional", name, FUNCTIONALS)
     level = fit.alpha if alpha is None else check_level(alpha)
@@ -228,8 +229,6 @@ def _distance(fit: R3DResult, level: float) -> Functional:
     At zero distance the estimate is not normal. The interval |W - W_0| <= |error|_2 follows from the
     triangle inequality and is valid there too.
     """
-    from .testing import trapezoid_weights
-
     weights = trapezoid_weights(fit.quantiles)
     estimate = float(np.sqrt(weights @ fit.tau**2))
     norms = np.sqrt((fit.process.draws @ fit.contrast) ** 2 @ weights)

@@ -6,6 +6,7 @@ counted `DataWarning`, and the message is kept for the result.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from fisc.data import DataError, DataWarning, check_option, nearest
 
 from .kernels import FloatArray
-from .quantiles import RULES, IntArray, Rule, segment_quantiles
+from .quantiles import RULES, IntArray, Rule, segment_quantiles, trapezoid_weights
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class Notes:
     def warn(self, message: str) -> None:
         """Issue a `DataWarning` and keep its text."""
         self.messages.append(message)
-        warnings.warn(message, DataWarning, stacklevel=4)
+        level, frame = 2, sys._getframe(1)
+        while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("fisc."):
+            level, frame = level + 1, frame.f_back
+        warnings.warn(message, DataWarning, stacklevel=level)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Segments:
         Units given.
     unit_level : dict of str to array, each of shape (n,) or (n, k)
         x, treatment, unit_weights, cluster, covariates, where given.
+    known_means : array, shape (n,), optional
+        Unit means, kept when the values are let go.
     """
 
     y: FloatArray
@@ -84,6 +90,20 @@ class Segments:
     position: IntArray
     n_given: int
     unit_level: dict[str, NDArray[Any]]
+    known_means: FloatArray | None = None
+
+    def without_values(self) -> Segments:
+        """The same units with their means, but without their values."""
+        return replace(self, y=np.empty(0), weights=None, known_means=self.means())
+
+    def means(self) -> FloatArray:
+        """Weighted mean of each unit, shape (n,)."""
+        if self.known_means is not None:
+            return self.known_means
+        if self.weights is None:
+            return np.asarray(np.add.reduceat(self.y, self.starts) / self.sizes)
+        totals = np.add.reduceat(self.weights, self.starts)
+        return np.asarray(np.add.reduceat(self.y * self.weights, self.starts) / totals)
 
 
 def check_quantiles(quantiles: ArrayLike | None) -> FloatArray:
@@ -183,6 +203,9 @@ def prepare(
     if sample.unit_weights is not None:
         sample = replace(sample, unit_weights=sample.unit_weights / sample.unit_weights.mean())
     sample = sample.take(np.argsort(sample.x, kind="stable"))
+    if sample.clusters is not None:  # codes that do not depend on the order of the rows
+        _, first, codes = np.unique(sample.clusters, return_index=True, return_inverse=True)
+        sample = replace(sample, clusters=np.argsort(np.argsort(first))[codes])
     return _leave_donut(sample, donut, notes)
 
 
@@ -286,7 +309,7 @@ def from_columns(
         name = getattr(columns, role)
         if name is not None:
             raw = _column(table, name, role)
-            values = codes_of(raw, name) if role == "cluster" else as_floats(raw, name)
+            values = labels_of(raw, name) if role == "cluster" else as_floats(raw, name)
             level[role] = _constant(values, name, layout)
     if columns.covariates is not None:
         names = [columns.covariates] if isinstance(columns.covariates, str) else list(columns.covariates)
@@ -356,14 +379,15 @@ def counting_sort(codes: NDArray[Any], n: int) -> IntArray:
     return np.asarray(one_per_column.tocsr().indices, dtype=np.intp)
 
 
-def codes_of(values: Any, name: str) -> NDArray[np.intp]:
-    """Integer codes of cluster labels; missing labels are an error."""
+def labels_of(values: Any, name: str) -> NDArray[Any]:
+    """Cluster labels as an array; missing labels are an error."""
     import pandas as pd
 
-    codes, _ = pd.factorize(values if isinstance(values, pd.Series) else np.asarray(values))
-    if np.any(codes < 0):
-        raise DataError(f"{name!r} (cluster) is missing in {int(np.sum(codes < 0))} rows; label every unit's cluster")
-    return np.asarray(codes)
+    series = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
+    lost = int(series.isna().sum())
+    if lost:
+        raise DataError(f"{name!r} (cluster) is missing in {lost} rows; label every unit's cluster")
+    return series.to_numpy()
 
 
 def _constant(values: NDArray[Any], name: str, layout: _Layout) -> NDArray[Any]:
@@ -518,7 +542,7 @@ def _unit_level(columns: Columns, n: int) -> dict[str, NDArray[Any]]:
         if values is not None:
             level[role] = _per_unit(values, n, role)
     if columns.cluster is not None:
-        level["cluster"] = codes_of(_per_unit(columns.cluster, n, "cluster", numbers=False), "cluster")
+        level["cluster"] = labels_of(_per_unit(columns.cluster, n, "cluster", numbers=False), "cluster")
     if columns.covariates is not None:
         matrix = np.asarray(columns.covariates, dtype=float)
         matrix = matrix[:, None] if matrix.ndim == 1 else matrix
@@ -552,7 +576,8 @@ def _from_matrix(
         )
     labels = np.arange(n) if columns.unit is None else _per_unit(columns.unit, n, "unit", numbers=False)
     level = _unit_level(columns, n)
-    return _sample(level, curves, labels, np.arange(n), n, q, cutoff, None)
+    means = curves @ trapezoid_weights(q)
+    return build_sample(level, curves, labels, np.arange(n), n, q, cutoff, None, means)
 
 
 def _from_segments(
@@ -562,8 +587,16 @@ def _from_segments(
     if isinstance(segments, Sample):
         return replace(segments, x=segments.x - cutoff, cutoff=cutoff)
     curves = segment_quantiles(segments.y, segments.starts, segments.sizes, q, rule, segments.weights)
-    sample = _sample(
-        segments.unit_level, curves, segments.labels, segments.position, segments.n_given, q, cutoff, segments.sizes
+    sample = build_sample(
+        segments.unit_level,
+        curves,
+        segments.labels,
+        segments.position,
+        segments.n_given,
+        q,
+        cutoff,
+        segments.sizes,
+        segments.means(),
     )
     if keep_plain and segments.weights is not None:
         plain = segment_quantiles(segments.y, segments.starts, segments.sizes, q)
@@ -571,7 +604,7 @@ def _from_segments(
     return sample
 
 
-def _sample(
+def build_sample(
     level: dict[str, NDArray[Any]],
     curves: FloatArray,
     labels: NDArray[Any],
@@ -580,8 +613,14 @@ def _sample(
     q: FloatArray,
     cutoff: float,
     sizes: IntArray | None,
+    means: FloatArray,
 ) -> Sample:
-    codes = level.get("cluster")
+    """A `Sample` of finished curves and unit-level variables by role."""
+    clusters = None
+    if "cluster" in level:
+        import pandas as pd
+
+        clusters = np.asarray(pd.factorize(level["cluster"])[0], dtype=np.intp)
     return Sample(
         x=level["x"] - cutoff,
         q=q,
@@ -593,7 +632,8 @@ def _sample(
         sizes=sizes,
         treatment=level.get("treatment"),
         unit_weights=level.get("unit_weights"),
-        clusters=None if codes is None else np.unique(codes, return_inverse=True)[1],
+        clusters=clusters,
+        means=means,
         covariates=level.get("covariates"),
     )
 

@@ -18,6 +18,9 @@ from .estimation import Estimate, SideScores
 from .kernels import FloatArray
 from .quantiles import IntArray
 
+# Eigenvalues below this share of the largest are rounding.
+_NEGLIGIBLE = 1e-12
+
 MultiplierName = Literal["normal", "mammen", "rademacher"]
 MULTIPLIERS: tuple[MultiplierName, ...] = ("normal", "mammen", "rademacher")
 
@@ -55,8 +58,8 @@ class Process:
         half = self.covariance.shape[0] // 2
         if not np.any(self.covariance[:half, half:]):  # no unit or cluster has scores on both sides
             parts = (self.covariance[:half, :half], self.covariance[half:, half:])
-            return np.hstack([rng.standard_normal((self.n_boot, half)) @ _root(part).T for part in parts])
-        return rng.standard_normal((self.n_boot, 2 * half)) @ _root(self.covariance).T
+            return np.hstack([rng.standard_normal((self.n_boot, half)) @ _root(part) for part in parts])
+        return rng.standard_normal((self.n_boot, 2 * half)) @ _root(self.covariance)
 
     @property
     def plus(self) -> FloatArray:
@@ -86,9 +89,14 @@ class Process:
 
 
 def _root(covariance: FloatArray) -> FloatArray:
-    """A matrix R with R R' = covariance, which may be singular."""
+    """Symmetric square root of a covariance that may be singular.
+
+    Unlike a Cholesky factor it depends continuously on the matrix, so that rounding in the data's order
+    does not change the draws; directions with a share of the variance below 1e-12 are rounding and dropped.
+    """
     values, vectors = np.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.clip(values, 0.0, None))
+    values = np.where(values > _NEGLIGIBLE * values[-1], values, 0.0)
+    return np.asarray((vectors * np.sqrt(values)) @ vectors.T)
 
 
 def make_process(

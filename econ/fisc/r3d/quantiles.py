@@ -165,3 +165,20 @@ def _first_at_least(rows: FloatArray, targets: FloatArray) -> IntArray:
         high = np.where(reached, middle, high)
         low = np.where(reached, low, np.minimum(middle + 1, high))
     return high
+
+
+def trapezoid_weights(q: FloatArray) -> FloatArray:
+    """Weights with which a mean over the grid is the trapezoid integral over its span.
+
+    Examples
+    --------
+    >>> trapezoid_weights(np.array([0.1, 0.2, 0.3]))
+    array([0.25, 0.5 , 0.25])
+    """
+    if q.size == 1:
+        return np.ones(1)
+    steps = np.diff(q)
+    weights = np.zeros(q.size)
+    weights[:-1] += steps / 2
+    weights[1:] += steps / 2
+    return weights / weights.sum()

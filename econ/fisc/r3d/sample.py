@@ -26,6 +26,8 @@ class Sample:
         Unit quantiles on `q`.
     labels : array, shape (n,)
         Unit identifiers.
+    means : array, shape (n,), optional
+        Unit means (of the quantile curve where there is no micro-data).
     sizes : int array, shape (n,), optional
         Micro values behind each unit.
     treatment : array, shape (n,), optional
@@ -53,6 +55,7 @@ class Sample:
     position: IntArray
     n_given: int
     cutoff: float = 0.0
+    means: FloatArray | None = None
     sizes: IntArray | None = None
     treatment: FloatArray | None = None
     unit_weights: FloatArray | None = None
@@ -77,6 +80,7 @@ class Sample:
             curves=self.curves[rows],
             labels=self.labels[rows],
             position=self.position[rows],
+            means=pick(self.means),
             sizes=pick(self.sizes),
             treatment=pick(self.treatment),
             unit_weights=pick(self.unit_weights),
@@ -84,3 +88,7 @@ class Sample:
             covariates=pick(self.covariates),
             plain_curves=pick(self.plain_curves),
         )
+
+    def numbered(self) -> Sample:
+        """The same sample with positions counted anew in its present order."""
+        return replace(self, position=np.arange(self.x.size), n_given=self.x.size)

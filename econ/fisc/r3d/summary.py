@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fisc.data import DataError
+
 if TYPE_CHECKING:
     from fisc.report import Section
 
@@ -33,15 +35,19 @@ def summarise(fit: R3DResult) -> str:
         f"mean effect over [{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]: {mean.estimate:.4g} (se {mean.se:.3g}), "
         f"{_level(fit)} interval [{mean.lower:.4g}, {mean.upper:.4g}]"
     )
-    if has_companion(fit):
-        lines.append(fit.mean_effect().summary())
+    lines += companion(fit)
     lines += [f"note: {message}" for message in fit.warnings]
     return "\n".join(lines)
 
 
-def has_companion(fit: R3DResult) -> bool:
-    """Whether rdrobust can be run beside the fit."""
-    return fit._sample is not None and fit.compat is None
+def companion(fit: R3DResult) -> list[str]:
+    """What rdrobust says about unit means, in one line; none without data or under `compat`."""
+    if fit._sample is None or fit.compat is not None:
+        return []
+    try:
+        return [fit.mean_effect().summary()]
+    except DataError as error:
+        return [f"no scalar companion: {error}"]
 
 
 def _level(fit: R3DResult) -> str:
@@ -148,8 +154,7 @@ def make_section(fit: R3DResult) -> Section:
     )
     lines = [verdict(fit), ""] + [f"- **{label}**: {value}" for label, value in facts(fit)]
     lines += [f"- {test.summary()}" for test in _tests(fit)]
-    if has_companion(fit):
-        lines.append(f"- {fit.mean_effect().summary()}")
+    lines += [f"- {line}" for line in companion(fit)]
     table = Table(selected_rows(fit).set_index("quantile"), caption="Effect at selected quantiles", decimals=4)
     return Section(
         _head(fit), body="\n".join(lines), figures=(effect, limits), tables=(table,), notes=fit.warnings,

@@ -14,6 +14,7 @@ from fisc.report import Result
 from .functionals import gini
 from .kernels import FloatArray
 from .process import critical_value, p_value
+from .quantiles import trapezoid_weights
 from .reference import share_at_least, type7_critical_value
 
 if TYPE_CHECKING:
@@ -111,23 +112,6 @@ def grid_points(q: FloatArray, interval: ArrayLike | None, *, exact: bool = Fals
     if inside.size == 0:
         raise DataError(f"interval ({ends[0]:g}, {ends[1]:g}) holds none of the quantiles, which span {q[0]:g}..{q[-1]:g}")
     return inside
-
-
-def trapezoid_weights(q: FloatArray) -> FloatArray:
-    """Weights with which a mean over the grid is the trapezoid integral over its span.
-
-    Examples
-    --------
-    >>> trapezoid_weights(np.array([0.1, 0.2, 0.3]))
-    array([0.25, 0.5 , 0.25])
-    """
-    if q.size == 1:
-        return np.ones(1)
-    steps = np.diff(q)
-    weights = np.zeros(q.size)
-    weights[:-1] += steps / 2
-    weights[1:] += steps / 2
-    return weights / weights.sum()
 
 
 def run_test(
