@@ -86,7 +86,7 @@ class LexicalIndex:
         documents = [s.document() for s in taxonomy.sectors]
         corpus = [*documents, *texts]
         self._words = TfidfVectorizer(
-            analyzer=_word_terms, sublinear_tf=True, norm="l2", dtype=np.float64
+            analyzer=word_terms, sublinear_tf=True, norm="l2", dtype=np.float64
         ).fit(corpus)
         self._characters = TfidfVectorizer(
             analyzer="char_wb", ngram_range=(3, 5), min_df=2, sublinear_tf=True, norm="l2", dtype=np.float64
@@ -218,7 +218,7 @@ def _index_phrases(taxonomy: Taxonomy) -> dict[str, list[_Phrase]]:
     return dict(index)
 
 
-def _word_terms(text: str) -> list[str]:
+def word_terms(text: str) -> list[str]:
     """Return stems and neighbouring pairs of stems that carry meaning."""
     stems = [t.stem for t in tokenize(text) if t.stem not in STOPWORDS and not t.stem[0].isdigit()]
     return stems + [f"{a} {b}" for a, b in zip(stems, stems[1:], strict=False)]
@@ -230,7 +230,7 @@ def _bm25_weights(documents: Sequence[str], vectorizer: Any, k1: float = 1.2, b:
 
     vocabulary = vectorizer.vocabulary_
     rows, columns, values = [], [], []
-    term_lists = [_word_terms(d) for d in documents]
+    term_lists = [word_terms(d) for d in documents]
     lengths = np.array([len(t) for t in term_lists], dtype=float)
     document_frequency: dict[str, int] = defaultdict(int)
     for terms in term_lists:
