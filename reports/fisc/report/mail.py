@@ -96,10 +96,12 @@ def send_report(server: MailServer, to: Sequence[str], subject: str, text: str, 
     message["From"] = server.sender
     message["To"] = ", ".join(to)
     message.set_content(text)
-    kind = ("application", "pdf") if attachment.suffix == ".pdf" else ("text", "html")
-    message.add_attachment(
-        attachment.read_bytes(), maintype=kind[0], subtype=kind[1], filename=attachment.name
-    )
+    if attachment.suffix == ".pdf":
+        content = attachment.read_bytes()
+        message.add_attachment(content, maintype="application", subtype="pdf", filename=attachment.name)
+    else:
+        page = attachment.read_text(encoding="utf-8")
+        message.add_attachment(page, subtype="html", filename=attachment.name)
     try:
         with _connection(server) as smtp:
             if server.user:
