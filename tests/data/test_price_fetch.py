@@ -530,16 +530,22 @@ def test_three_broken_answers_are_enough(fetch, stub, fault, words):
     assert report.loc["AAA", "attempts"] == 3
 
 
+def test_one_slow_ticker_is_no_missing_network(fetch, stub):
+    stub.faults["BBB"] = ["slow"] * 3
+    with pytest.raises(PriceFetchError, match=r"1 of 2 tickers .*BBB: no answer in time"):
+        fetch()
+
+
 def test_a_period_without_prices_is_no_empty_column(fetch):
     with pytest.raises(PriceFetchError, match="AAA: Yahoo"):
         fetch(["AAA"], "2023-01-02", "2023-01-31")
 
 
 def test_yfinance_setting_is_put_back_and_the_session_is_ours(fetch, stub):
-    before = yfinance.config.debug.hide_exceptions
-    with contextlib.suppress(PriceFetchError):
+    yfinance.config.debug.hide_exceptions = True
+    with pytest.raises(PriceFetchError):
         fetch(["NOPE"])
-    assert yfinance.config.debug.hide_exceptions is before
+    assert yfinance.config.debug.hide_exceptions is True
     other = Stub()
     other.charts["AAA"] = Chart(pd.bdate_range(START, END), np.full(63, 7.0))
     try:
@@ -609,8 +615,9 @@ def test_a_day_that_the_source_has_lost_stays(fetch, stub):
     fetch(["AAA"], START, "2024-03-01")
     lost = stub.charts["AAA"].days.index(dt.date(2024, 2, 21))
     stub.charts["AAA"].closes[lost] = None
+    stub.charts["AAA"].dividends[dt.date(2024, 2, 21)] = 1e-9  # a row with an event and no prices
     prices = fetch(["AAA"])
-    assert prices.loc["2024-02-21", "AAA"] == 100 + lost
+    assert prices.loc["2024-02-21", "AAA"] == pytest.approx(100 + lost)
     assert tradable(prices).all(axis=None)
 
 
@@ -621,6 +628,15 @@ def test_an_earlier_start_fetches_all_again(fetch, stub):
     assert stub.asked("AAA")[1] == ("2024-01-02", "2024-03-29")
     assert len(fetch(["AAA"])) == 63
     assert len(stub.asked("AAA")) == 2
+
+
+def test_refresh_fetches_all_that_is_held_again(fetch, stub):
+    fetch(["AAA"])
+    stub.charts["AAA"].closes = [c / 2 for c in stub.charts["AAA"].closes]
+    prices = fetch(["AAA"], "2024-02-01", "2024-03-01", refresh=True)
+    assert stub.asked("AAA")[1] == ("2024-01-02", "2024-03-29")
+    assert price_status(prices).loc["AAA", ["outcome", "currency"]].tolist() == ["refetched", "USD"]
+    assert fetch(["AAA"])["AAA"].iloc[0] == 50
 
 
 @pytest.mark.parametrize("damage", ["value", "cut", "empty", "text"])
@@ -634,8 +650,9 @@ def test_a_damaged_cache_file_is_fetched_again_with_a_warning(fetch, stub, damag
         pq.write_table(table.set_column(table.column_names.index("close"), "close", [closes]), path)
     else:
         path.write_bytes({"cut": path.read_bytes()[:-40], "empty": b"", "text": b"hello"}[damage])
-    with pytest.warns(DataWarning, match=r"AAA\.parquet is damaged .*fetched again"):
+    with pytest.warns(DataWarning, match=r"AAA\.parquet is damaged .*fetched again") as told:
         after = fetch(["AAA"])
+    assert [one.filename for one in told] == [__file__]
     pd.testing.assert_frame_equal(before, after, check_freq=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -831,6 +848,25 @@ class Own:
         bars[["dividends", "splits", "capital_gains"]] = 0.0
         bars.loc[3, "splits"] = 2.0
         return Fetched(bars, {tickers[0]: TickerStatus(tickers[0], "fetched", rows=len(days))})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda a: Fetched(a.bars.drop(columns="splits"), a.status), "returned bars without splits"),
+        (lambda a: Fetched(a.bars, {}), "returned no status for A"),
+        (
+            lambda a: Fetched(pd.concat([a.bars, a.bars]), a.status),
+            "63 days twice, the first is 2024-01-02 of A",
+        ),
+    ],
+)
+def test_a_source_that_breaks_its_promises_is_told(spoil, words):
+    source = Own()
+    good = source.fetch
+    source.fetch = lambda *asked: spoil(good(*asked))
+    with pytest.raises(DataError, match=words):
+        fetch_prices(["A"], START, END, source=source, now=lambda: NOW)
 
 
 def test_a_source_of_the_users_own_is_cached_like_yahoo():

@@ -102,8 +102,11 @@ class PriceCache:
         with locked(self.path(source, ticker)):
             yield
 
-    def load(self, source: str, ticker: str) -> Entry | None:
-        """Return what is cached, or None; a damaged file counts as missing, with a warning."""
+    def load(self, source: str, ticker: str, *, quiet: bool = False) -> Entry | None:
+        """Return what is cached, or None; a damaged file counts as missing.
+
+        With a warning, unless `quiet` says that it has been given.
+        """
         path = self.path(source, ticker)
         if not path.is_file():
             return None
@@ -114,12 +117,13 @@ class PriceCache:
             if entry.sha256 != about["sha256"]:
                 raise ValueError("its checksum does not fit its content")
         except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
-            warnings.warn(
-                f"the cache file {path} is damaged ({' '.join(str(error).split())[:120]}); it is treated as "
-                "missing and fetched again",
-                DataWarning,
-                stacklevel=3,
-            )
+            if not quiet:
+                warnings.warn(
+                    f"the cache file {path} is damaged ({' '.join(str(error).split())[:120]}); it is treated "
+                    "as missing and fetched again",
+                    DataWarning,
+                    stacklevel=4,  # the caller of fetch_prices
+                )
             return None
         return entry
 

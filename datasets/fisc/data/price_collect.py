@@ -12,7 +12,8 @@ import pandas as pd
 from fisc.data.errors import DataError, OfflineError
 from fisc.data.locations import offline
 from fisc.data.price_cache import OVERLAP_DAYS, Entry, PriceCache, compare_overlap, merge_overlap
-from fisc.data.price_sources import Fetched, PriceSource, TickerStatus
+from fisc.data.price_set import STATUS_COLUMNS
+from fisc.data.price_sources import BAR_COLUMNS, Fetched, PriceSource, TickerStatus
 
 __all__ = ["Collected", "Collector", "PriceFetchError", "report"]
 
@@ -64,7 +65,7 @@ class Collector:
     def collect(self, names: Sequence[str], *, refresh: bool) -> Collected:
         """Return what could be had, or raise as `fetch_prices` says."""
         if not self._source.remote:
-            answer = self._source.fetch(names, self._first, self._last)
+            answer = self._fetch(names, self._first, self._last)
             self._raise_failures(answer.status)
             parts = {str(name): part for name, part in answer.bars.groupby("ticker", sort=False)}
             return Collected(parts, answer.status, {}, self._source.version, "")
@@ -113,54 +114,84 @@ class Collector:
         symbol = name.upper()
         with self._cache.hold(self._source.name, symbol):
             # another process may have done it while this one waited for the lock
-            held = None if refresh else self._cache.load(self._source.name, symbol)
-            if held is not None and not self._lacks(held):
+            held = self._cache.load(self._source.name, symbol, quiet=True)
+            if held is None:
+                return self._fetch_all(name, None, "fetched", "")
+            if refresh:
+                return self._fetch_all(name, held, "refetched", "refresh=True was asked for")
+            if not self._lacks(held):
                 return held, TickerStatus(name, "cached")
-            start, outcome, reason = self._first, "fetched", ""
-            if held is not None and self._first >= held.start:
-                since = max(held.start, held.last - dt.timedelta(days=OVERLAP_DAYS))
-                bars, status = self._ask(symbol, since)
-                if bars is None:
-                    return held, dataclasses.replace(status, ticker=name)
-                changed = compare_overlap(held.bars[held.bars["date"] >= pd.Timestamp(since)], bars)
-                if not changed:
-                    entry = self._entry(symbol, merge_overlap(held.bars, bars), held.start, status)
-                    self._cache.store(entry)
-                    return entry, dataclasses.replace(status, ticker=name, outcome="refreshed")
-                start, outcome, reason = held.start, "refetched", changed
-            elif held is not None:
-                outcome, reason = "refetched", f"the cache began on {held.start}"
-            last = self._last if held is None else max(self._last, held.until - dt.timedelta(days=1))
-            bars, status = self._ask(symbol, start, last)
+            if self._first < held.start:
+                return self._fetch_all(name, held, "refetched", f"the cache began on {held.start}")
+            since = max(held.start, held.last - dt.timedelta(days=OVERLAP_DAYS))
+            bars, status = self._ask(symbol, since, self._last)
             if bars is None:
-                # changed history: what is held is known to be wrong, so it must not be served
-                kept = None if outcome == "refetched" and start == getattr(held, "start", None) else held
-                return kept, dataclasses.replace(status, ticker=name)
-            entry = self._entry(symbol, bars, start, status)
+                return held, dataclasses.replace(status, ticker=name)
+            changed = compare_overlap(held.bars[held.bars["date"] >= pd.Timestamp(since)], bars)
+            if changed:
+                entry, status = self._fetch_all(name, held, "refetched", changed)
+                # what is held is known to be wrong: if the right one cannot be had, serve nothing
+                return None if status.outcome == "failed" else entry, status
+            entry = self._entry(symbol, merge_overlap(held.bars, bars), held.start, self._last, status)
             self._cache.store(entry)
-            return entry, dataclasses.replace(status, ticker=name, outcome=outcome, reason=reason)
+            return entry, dataclasses.replace(status, ticker=name, outcome="refreshed")
 
-    def _ask(
-        self, symbol: str, start: dt.date, last: dt.date | None = None
-    ) -> tuple[pd.DataFrame | None, TickerStatus]:
+    def _fetch_all(
+        self, name: str, held: Entry | None, outcome: str, reason: str
+    ) -> tuple[Entry | None, TickerStatus]:
+        """Fetch the period asked for, and what was held besides; keep what is held if that fails."""
+        start, last = self._first, self._last
+        if held is not None:
+            start, last = min(start, held.start), max(last, held.until - dt.timedelta(days=1))
+        bars, status = self._ask(name.upper(), start, last)
+        if bars is None:
+            return held, dataclasses.replace(status, ticker=name)
+        entry = self._entry(name.upper(), bars, start, last, status)
+        self._cache.store(entry)
+        return entry, dataclasses.replace(status, ticker=name, outcome=outcome, reason=reason)
+
+    def _ask(self, symbol: str, start: dt.date, last: dt.date) -> tuple[pd.DataFrame | None, TickerStatus]:
         """Ask the source for one ticker."""
-        answer: Fetched = self._source.fetch([symbol], start, last or self._last)
+        answer = self._fetch([symbol], start, last)
         status = answer.status[symbol]
         if status.outcome == "failed":
             return None, status
         bars = answer.bars[answer.bars["ticker"] == symbol].drop(columns="ticker")
         return bars.sort_values("date", ignore_index=True), status
 
-    def _entry(self, symbol: str, bars: pd.DataFrame, start: dt.date, status: TickerStatus) -> Entry:
+    def _fetch(self, names: Sequence[str], start: dt.date, last: dt.date) -> Fetched:
+        """Ask the source, and hold it to what `PriceSource` promises."""
+        answer = self._source.fetch(names, start, last)
+        lacks = [column for column in BAR_COLUMNS if column not in answer.bars.columns]
+        if lacks:
+            raise DataError(
+                f"source {self._source.name!r} returned bars without {', '.join(lacks)}; "
+                f"expected the columns {', '.join(BAR_COLUMNS)}"
+            )
+        silent = [name for name in names if name not in answer.status]
+        if silent:
+            raise DataError(f"source {self._source.name!r} returned no status for {', '.join(silent)}")
+        twice = answer.bars[answer.bars.duplicated(["ticker", "date"])]
+        if len(twice):
+            raise DataError(
+                f"source {self._source.name!r} returned {len(twice)} days twice, the first is "
+                f"{twice['date'].iloc[0]:%Y-%m-%d} of {twice['ticker'].iloc[0]}; expected one bar a day"
+            )
+        return answer
+
+    def _entry(
+        self, symbol: str, bars: pd.DataFrame, start: dt.date, last: dt.date, status: TickerStatus
+    ) -> Entry:
         """Describe bars for the cache."""
+        now = self._now().astimezone(dt.UTC)
         return Entry(
             bars=bars,
             source=self._source.name,
             library=self._source.version,
             ticker=symbol,
             start=start,
-            until=status.complete_before or self._last + dt.timedelta(days=1),
-            fetched=f"{self._now().astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+            until=status.complete_before or min(last + dt.timedelta(days=1), now.date()),
+            fetched=f"{now:%Y-%m-%dT%H:%M:%SZ}",
             timezone=status.timezone,
             currency=status.currency,
         )
@@ -200,12 +231,11 @@ class Collector:
         failed = [one for one in status.values() if one.outcome == "failed"]
         if not failed or (not self._strict and len(failed) < len(status)):
             return
-        unreached = [one for one in failed if one.kind in ("network", "not tried")]
-        if len(unreached) == len(failed) and any(one.kind == "network" for one in failed):
-            reasons = next(one.reason for one in failed if one.kind == "network")
-            raise OfflineError(
-                self._would_fetch([one.ticker for one in failed], f"which cannot be reached ({reasons})")
-            )
+        came = any(one.outcome in ("fetched", "refreshed", "refetched") for one in status.values())
+        unreached = [one.reason for one in failed if one.kind == "network"]
+        if unreached and not came and all(one.kind in ("network", "not tried") for one in failed):
+            why = f"which cannot be reached ({unreached[0]})"
+            raise OfflineError(self._would_fetch([one.ticker for one in failed], why))
         shown = "; ".join(f"{one.ticker}: {one.reason}" for one in failed[:20])
         more = f"; and {len(failed) - 20} more" if len(failed) > 20 else ""
         cure = "pass strict=False to go on without them" if len(failed) < len(status) else "check the tickers"
@@ -228,11 +258,10 @@ class Collector:
 def report(status: dict[str, TickerStatus]) -> pd.DataFrame:
     """Lay the reports out as a table."""
     rows = [
-        (one.ticker, one.outcome, one.reason, one.rows, one.first, one.last, one.attempts)
+        (one.ticker, one.outcome, one.reason, one.rows, one.first, one.last, one.currency, one.attempts)
         for one in status.values()
     ]
-    columns = ["ticker", "outcome", "reason", "rows", "first", "last", "attempts"]
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
     for name in ("first", "last"):
         table[name] = pd.to_datetime(table[name]).astype("datetime64[us]")
     return table.set_index("ticker")

@@ -442,6 +442,7 @@ def _report(raw: RawPrices) -> pd.DataFrame:
             "rows": rows.to_numpy(),
             "first": [frame[ticker].first_valid_index() for ticker in frame.columns],
             "last": [frame[ticker].last_valid_index() for ticker in frame.columns],
+            "currency": "",
             "attempts": 0,
         },
         index=pd.Index(frame.columns, name="ticker"),

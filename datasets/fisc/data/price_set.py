@@ -23,6 +23,7 @@ _KEY = "fisc_prices"
 
 CHECK_COLUMNS = ("check", "ticker", "date", "value", "action")
 EVENT_COLUMNS = ("ticker", "date", "kind", "value")
+STATUS_COLUMNS = ("ticker", "outcome", "reason", "rows", "first", "last", "currency", "attempts")
 
 
 class PriceState(enum.IntEnum):
@@ -73,7 +74,7 @@ class PriceSet:
         ``value`` (money per share, or new shares per old one).
     status : DataFrame
         One row a ticker, also those that failed: ``outcome``, ``reason``, ``rows``, ``first``,
-        ``last``, ``attempts``.
+        ``last``, ``currency``, ``attempts``.
     checks : DataFrame
         ``check``, ``ticker``, ``date``, ``value``, ``action`` (``flagged``, ``dropped``,
         ``repaired`` ...): each thing that looked wrong, and what was done.
@@ -239,7 +240,7 @@ def price_status(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Index ``ticker`` (also those that failed); columns ``outcome``, ``reason``, ``rows``,
-        ``first``, ``last``, ``attempts``.
+        ``first``, ``last``, ``currency``, ``attempts``.
 
     Raises
     ------
@@ -294,8 +295,7 @@ def _table(records: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFr
 
 def _status_table(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Build the report per ticker from its records."""
-    columns = ["ticker", "outcome", "reason", "rows", "first", "last", "attempts"]
-    table = pd.DataFrame(records, columns=columns)
+    table = pd.DataFrame(records, columns=list(STATUS_COLUMNS))
     for name in ("first", "last"):
         table[name] = pd.to_datetime(table[name]).astype("datetime64[us]")
     return table.set_index("ticker")
