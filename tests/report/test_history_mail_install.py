@@ -7,7 +7,7 @@ import shlex
 import socketserver
 import threading
 from collections.abc import Iterator
-from email import message_from_string, policy
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -68,9 +68,9 @@ class _Smtp(socketserver.StreamRequestHandler):
             elif verb == "DATA":
                 self.say("354 go")
                 lines = []
-                while (text := self.rfile.readline().decode()) != ".\r\n":
+                while (text := self.rfile.readline()) != b".\r\n":
                     lines.append(text)
-                server.received.append("".join(lines))
+                server.received.append(b"".join(lines))
                 self.say("250 ok")
             elif verb == "QUIT":
                 self.say("221 bye")
@@ -88,7 +88,7 @@ class SmtpServer(socketserver.ThreadingTCPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Smtp)
-        self.received: list[str] = []
+        self.received: list[bytes] = []
         self.refuse = False
 
 
@@ -122,7 +122,7 @@ def test_send(
     assert "hunter2" not in repr(server)
     send_report(server, ["a@example.org", "b@example.org"], "Budget\r\nBcc: x@y.z", "text", page)
     (raw,) = smtp.received
-    message = message_from_string(raw, policy=policy.default)
+    message = message_from_bytes(raw, policy=policy.default)
     assert message["Subject"] == "Budget Bcc: x@y.z"
     assert message["Bcc"] is None
     assert message["To"] == "a@example.org, b@example.org"
