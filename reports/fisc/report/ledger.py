@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataWarning, FiscError, WriteError, data_home, fingerprint
+from fisc.data import DataWarning, FiscError, InUseError, WriteError, data_home, fingerprint
 from fisc.data.files import locked
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class Ledger:
             try:
                 with locked(self._lock_name(number), timeout=0):
                     self._end(number, "lost", "its process ended without a word")
-            except WriteError:
+            except InUseError:
                 continue  # held, so it is running
             self._remove_lock(number)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fisc.data import DataError, FiscError, WriteError, check_option
+from fisc.data import DataError, InUseError, check_option
 from fisc.data.files import locked
 from fisc.report.ledger import Ledger
 from fisc.report.page import Report
@@ -18,7 +18,7 @@ from fisc.report.page import Report
 __all__ = ["OverlapError", "Published", "publish"]
 
 
-class OverlapError(FiscError):
+class OverlapError(InUseError):
     """Another run is making the same output, and the caller does not want to wait."""
 
 
@@ -122,14 +122,10 @@ def publish(
 @contextlib.contextmanager
 def _alone(target: Path, overlap: str, ledger: Ledger | None, name: str) -> Iterator[None]:
     """Hold the output's lock, waiting for it or not."""
-    import filelock
-
     stack = contextlib.ExitStack()
     try:
         stack.enter_context(locked(target, timeout=-1 if overlap == "wait" else 0))
-    except WriteError as error:
-        if not isinstance(error.__cause__, filelock.Timeout):
-            raise
+    except InUseError as error:
         message = f"another run is making {target}"
         if ledger is not None:
             ledger.refuse(name, output=target, message=message)
