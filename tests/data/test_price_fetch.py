@@ -155,7 +155,8 @@ class Stub:
         address = urllib.parse.urlsplit(handler.path)
         query = urllib.parse.parse_qs(address.query)
         if not address.path.startswith("/v8/finance/chart/"):
-            return self.send(handler, 200, b"crumb" if "getcrumb" in address.path else b"")
+            page = b"crumb" if "getcrumb" in address.path else b"<html><body>Consent</body></html>"
+            return self.send(handler, 200, page)
         ticker = urllib.parse.unquote(address.path.rpartition("/")[2])
         self.log.append((ticker, query))
         faults = self.faults.get(ticker, [])
@@ -720,6 +721,14 @@ def test_no_network_is_one_line_and_stops_early(fetch, stub):
     assert "prices of A, B, C, D, E, F, G, H from 2024-01-02 to 2024-03-28 would be fetched from" in words
     assert "which cannot be reached" in words
     assert len(waits) == 4
+
+
+def test_yfinance_does_not_write_to_the_terminal(stub):
+    stub.faults["AAA"] = [429] * 2  # makes it log a warning
+    one = child(stub.url)
+    answer, errors = one.communicate(timeout=120)
+    assert answer.startswith("(63, 2)")
+    assert errors == ""
 
 
 # --- several processes ----------------------------------------------------------------------

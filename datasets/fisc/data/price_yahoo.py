@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import functools
 import json
+import logging
 import re
 import time
 import warnings
@@ -239,18 +240,21 @@ class YahooSource:
 
 
 @functools.cache
-def _place_cache(home: str) -> None:
+def _prepare(home: str) -> None:
     """Keep yfinance's own small files (time zones, cookies) inside our cache folder.
 
     It takes effect only before yfinance first opens them in this process.
     """
     require("yfinance", extra="prices").set_tz_cache_location(str(cache_dir("prices", "yfinance")))
+    # What it says there comes back as a reason in the report. Without any handler, Python would
+    # print it to the terminal as well; a program that sets up logging still gets it.
+    logging.getLogger("yfinance").addHandler(logging.NullHandler())
 
 
 def _yfinance() -> ModuleType:
     """Import yfinance."""
     library = require("yfinance", extra="prices")
-    _place_cache(str(data_home()))
+    _prepare(str(data_home()))
     return library
 
 
@@ -328,7 +332,7 @@ def _recoverable(yfinance: ModuleType) -> tuple[type[Exception], ...]:
 def _explain(yfinance: ModuleType, error: Exception) -> tuple[str, str]:
     """Return the kind of a failure and a reason in words."""
     known = yfinance.exceptions
-    words = " ".join(str(error).split())[:200]
+    words = " ".join(str(error).split()).partition(". See http")[0][:200]
     if isinstance(error, known.YFRateLimitError):
         return "rate limit", "too many requests (HTTP 429)"
     if isinstance(error, known.YFTzMissingError):
