@@ -64,7 +64,7 @@ class PPOOptions:
     batch: int = 2048
     learning_rate: float = 2e-3
     gamma: float = 0.9
-    gae_lambda: float = 0.9
+    gae_lambda: float = 0.7
     clip: float = 0.2
     value_weight: float = 0.5
     max_grad_norm: float = 0.5
