@@ -69,7 +69,9 @@ class Criterion:
                 raise DataError("weights must not be negative and not all zero")
             object.__setattr__(self, "weights", weights / weights.mean())
         elif self.weights is not None:
-            raise DataError(f"criterion {self.name!r} takes no weights; use Criterion('weighted', weights=...)")
+            raise DataError(
+                f"criterion {self.name!r} takes no weights; use Criterion('weighted', weights=...)"
+            )
 
     @property
     def scale(self) -> float:
@@ -182,7 +184,9 @@ def welfare(outcome: Outcome, workers: Workers, criterion: str | Criterion) -> f
     """
     rule = criterion_of(criterion)
     if outcome.n != workers.n:
-        raise DataError(f"the outcome holds {outcome.n} workers, the population {workers.n}; pass the pair that belongs")
+        raise DataError(
+            f"the outcome holds {outcome.n} workers, the population {workers.n}; pass the pair that belongs"
+        )
     return rule.value(outcome.utility, outcome.income, rule.fixed_weights(workers))
 
 

@@ -111,7 +111,9 @@ class Observation:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Observation:
         """Build from `to_dict`'s answer."""
-        arrays = {name: np.array(v, dtype=np.float64) if isinstance(v, list) else v for name, v in values.items()}
+        arrays = {
+            name: np.array(v, dtype=np.float64) if isinstance(v, list) else v for name, v in values.items()
+        }
         return cls(**arrays)
 
 

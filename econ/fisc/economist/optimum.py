@@ -109,9 +109,7 @@ class Optimum(Result):
 
     def summary(self) -> str:
         """Return welfare, the rates and the certificate."""
-        return (
-            f"welfare ({self.criterion}) {self.welfare:,.8g}\n{self.schedule.summary()}\n{self.certificate.summary()}"
-        )
+        return f"welfare ({self.criterion}) {self.welfare:,.8g}\n{self.schedule.summary()}\n{self.certificate.summary()}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a bracket, as `TaxSchedule.to_frame`."""
@@ -143,7 +141,9 @@ class Optimum(Result):
             tables=(Table(self.to_frame(), caption="Rates by bracket of annual income", index=False),),
             figures=(
                 Figure.from_matplotlib(
-                    self.plot(), caption="Marginal and effective rates at the optimum", alt="Tax rates by income"
+                    self.plot(),
+                    caption="Marginal and effective rates at the optimum",
+                    alt="Tax rates by income",
                 ),
             ),
             provenance=self.provenance,
@@ -264,9 +264,7 @@ def optimal_schedule(
     )
 
 
-def _systematic_sample(
-    workers: Workers, objective: WelfareOfRates
-) -> tuple[Workers, FloatArray, Criterion]:
+def _systematic_sample(workers: Workers, objective: WelfareOfRates) -> tuple[Workers, FloatArray, Criterion]:
     """Return every n/m-th worker by skill, with welfare weights that fit them."""
     order = np.argsort(workers.skill, kind="stable")
     picks = order[((np.arange(SEARCH_SAMPLE) + 0.5) * workers.n / SEARCH_SAMPLE).astype(np.intp)]

@@ -15,7 +15,6 @@ from fisc.economist.schedule import FloatArray, TaxSchedule, checked_array
 
 if TYPE_CHECKING:
     import pandas as pd
-
     from fisc.economist.personas import Persona
 
 __all__ = ["CALIBRATIONS", "POPULATIONS", "Workers", "calibrated_cost", "sample_incomes"]
@@ -95,7 +94,9 @@ class Workers:
             cost_ = np.full(skill_.size, cost_)
         cost_ = checked_array("cost", cost_, what="positive weights of the disutility of hours")
         if cost_.size != skill_.size:
-            raise DataError(f"{skill_.size} skills but {cost_.size} costs; give one cost a worker, or one number")
+            raise DataError(
+                f"{skill_.size} skills but {cost_.size} costs; give one cost a worker, or one number"
+            )
         for name, array in (("skill", skill_), ("cost", cost_)):
             bad = np.flatnonzero(array <= 0.0)
             if bad.size:
@@ -218,7 +219,9 @@ class Workers:
         """Return one row a worker: skill, cost, standard_income, and persona columns if there are any."""
         import pandas as pd
 
-        frame = pd.DataFrame({"skill": self.skill, "cost": self.cost, "standard_income": self.standard_income})
+        frame = pd.DataFrame(
+            {"skill": self.skill, "cost": self.cost, "standard_income": self.standard_income}
+        )
         if self.personas is not None:
             people = pd.DataFrame([p.to_dict() for p in self.personas], index=frame.index)
             frame = pd.concat([frame, people], axis=1)
@@ -273,7 +276,9 @@ def calibrated_cost(
     anchor = skill if calibration == "individual" else np.full(skill.size, np.median(skill))
     keep = 1.0 - schedule.marginal_rate(STANDARD_HOURS * anchor)
     if (keep <= 0.0).any():
-        raise DataError("a marginal rate of 1 at 40 hours leaves no cost that would explain them; lower the rate")
+        raise DataError(
+            "a marginal rate of 1 at 40 hours leaves no cost that would explain them; lower the rate"
+        )
     return anchor * keep / (delta * STANDARD_HOURS ** (delta - 1.0))
 
 

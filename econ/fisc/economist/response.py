@@ -193,7 +193,9 @@ def _respond_chunk(
     upper = np.concatenate([schedule.edges[1:], [np.inf]])
     cap = skill * workers.max_hours
     best, chosen, paid = np.zeros((3, skill.size))
-    for low, high, rate, due in zip(schedule.edges, upper, schedule.rates, schedule.tax_at_edges, strict=True):
+    for low, high, rate, due in zip(
+        schedule.edges, upper, schedule.rates, schedule.tax_at_edges, strict=True
+    ):
         inside = workers.free_income[part] * (1.0 - rate) ** workers.elasticity
         z = np.minimum(inside, np.minimum(high, cap))
         tax = due + rate * (z - low)

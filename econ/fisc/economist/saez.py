@@ -78,7 +78,9 @@ def saez_schedule(
     measured = elasticity == "measured"
     if not measured:
         if isinstance(elasticity, str):
-            raise OptionError(f"elasticity={elasticity!r} is not an option; give 'measured' or a positive number")
+            raise OptionError(
+                f"elasticity={elasticity!r} is not an option; give 'measured' or a positive number"
+            )
         if not (np.isfinite(elasticity) and elasticity > 0.0):
             raise DataError(f"elasticity must be a positive number, got {elasticity!r}")
     rule = criterion_of(criterion)
@@ -107,7 +109,9 @@ def saez_schedule(
         target = np.where(empty, rates, np.clip(target, LOWEST, HIGHEST))
         # Rates move at most a quarter of the way, less and less: formulas that jump settle down.
         updated = rates + 0.5 / (1.0 + round_ / 8.0) * (target - rates)
-        schedule = schedule.with_rates(np.clip(np.maximum(updated, 1e-3 if measured else 0.0), LOWEST, HIGHEST))
+        schedule = schedule.with_rates(
+            np.clip(np.maximum(updated, 1e-3 if measured else 0.0), LOWEST, HIGHEST)
+        )
     return schedule
 
 
@@ -139,7 +143,9 @@ def _behavioural_loss(
             if moved == 0.0:
                 continue
             mechanical = moved * exposed[k].sum()
-            slopes.append(-(respond(workers, schedule.with_rates(rates)).tax.sum() - revenue - mechanical) / moved)
+            slopes.append(
+                -(respond(workers, schedule.with_rates(rates)).tax.sum() - revenue - mechanical) / moved
+            )
             weights.append(abs(moved))
         lost[k] = np.average(slopes, weights=weights)
     return lost

@@ -96,13 +96,17 @@ class TaxSchedule:
         if edges_.size == 0:
             raise DataError("edges is empty; a flat tax has edges=[0]")
         if edges_[0] != 0.0:
-            raise DataError(f"edges must start at 0, got {edges_[0]:g}; put a bracket from 0 with its own rate")
+            raise DataError(
+                f"edges must start at 0, got {edges_[0]:g}; put a bracket from 0 with its own rate"
+            )
         falls = np.flatnonzero(np.diff(edges_) <= 0.0)
         if falls.size:
             k = int(falls[0])
             fault = "repeats" if edges_[k + 1] == edges_[k] else "is followed by the smaller"
             tail = "" if edges_[k + 1] == edges_[k] else f" {edges_[k + 1]:g}"
-            raise DataError(f"edges must increase: {edges_[k]:g} {fault}{tail} at position {k + 1}; sort them")
+            raise DataError(
+                f"edges must increase: {edges_[k]:g} {fault}{tail} at position {k + 1}; sort them"
+            )
         if rates_.size != edges_.size:
             raise DataError(
                 f"{edges_.size} edges but {rates_.size} rates; give one rate for each lower edge "
@@ -153,7 +157,9 @@ class TaxSchedule:
 
         table = load_tax_schedules()
         check_option("year", year, sorted(int(y) for y in table["year"].unique()))
-        rows = table[(table["year"] == year) & (table["filing_status"] == "single")].sort_values("lower_edge_usd")
+        rows = table[(table["year"] == year) & (table["filing_status"] == "single")].sort_values(
+            "lower_edge_usd"
+        )
         edges = rows["lower_edge_usd"].to_numpy(dtype=np.float64)
         rates = rows["rate"].to_numpy(dtype=np.float64)
         if standard_deduction:
@@ -269,7 +275,12 @@ class TaxSchedule:
 
         upper = np.concatenate([self.edges[1:], [np.inf]])
         return pd.DataFrame(
-            {"lower_edge": self.edges, "upper_edge": upper, "rate": self.rates, "tax_at_edge": self.tax_at_edges}
+            {
+                "lower_edge": self.edges,
+                "upper_edge": upper,
+                "rate": self.rates,
+                "tax_at_edge": self.tax_at_edges,
+            }
         )
 
     def to_dict(self) -> dict[str, list[float]]:

@@ -133,7 +133,9 @@ def basin_hops(
         moved = rng.uniform(size=dims) < max(0.4, 1.0 / dims)
         moved[rng.integers(dims)] = True
         kicked = np.clip(point + moved * rng.normal(0.0, scale, dims), 0.0, 1.0)
-        trial, trial_value = pattern_search(objective, kicked, step=scale, smallest=max(smallest, scale / 500))
+        trial, trial_value = pattern_search(
+            objective, kicked, step=scale, smallest=max(smallest, scale / 500)
+        )
         if trial_value > value:
             point, value = trial, trial_value
     return pattern_search(objective, point, step=1e-3, smallest=smallest)
@@ -214,7 +216,9 @@ class CMAES:
         self.generation += 1
         self.path_s = (1 - rate_s) * self.path_s + np.sqrt(rate_s * (2 - rate_s) * mass) * whitened
         length = np.linalg.norm(self.path_s)
-        settled = length / np.sqrt(1 - (1 - rate_s) ** (2 * self.generation)) < (1.4 + 2 / (dims + 1)) * expected
+        settled = (
+            length / np.sqrt(1 - (1 - rate_s) ** (2 * self.generation)) < (1.4 + 2 / (dims + 1)) * expected
+        )
         self.path_c = (1 - rate_c) * self.path_c + settled * np.sqrt(rate_c * (2 - rate_c) * mass) * move
         lost = (1 - settled) * rate_c * (2 - rate_c)
         self.covariance = (

@@ -28,6 +28,10 @@ class Task:
         What it is to maximise.
     years : int
         Length of its term.
+    settled : int
+        Years at the end of the term in which the best law seen is kept.
+    seed : int
+        Of the run, for planners that draw one stream of random numbers over all years.
     max_hours : float
         Cap on weekly hours, public knowledge.
     hours_grid : ndarray or None
@@ -37,6 +41,8 @@ class Task:
     edges: FloatArray
     criterion: Criterion
     years: int
+    settled: int = 0
+    seed: int = 0
     max_hours: float = 100.0
     hours_grid: FloatArray | None = None
 
@@ -54,6 +60,12 @@ class Planner(ABC):
     """
 
     name: ClassVar[str]
+
+    def decide(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
+        """Return the rates of the next year: a proposal, or in the last years the best law seen."""
+        if len(past) >= task.years - task.settled:
+            return best_of(past).rates.copy()
+        return self.propose(past, task, rng)
 
     @abstractmethod
     def propose(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:

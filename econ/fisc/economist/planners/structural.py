@@ -10,7 +10,7 @@ import numpy as np
 
 from fisc.economist.objective import WelfareOfRates
 from fisc.economist.observation import Observation
-from fisc.economist.planners.base import Planner, Task, best_of
+from fisc.economist.planners.base import Planner, Task
 from fisc.economist.population import Workers
 from fisc.economist.response import respond
 from fisc.economist.schedule import FloatArray, TaxSchedule
@@ -174,7 +174,7 @@ class StructuralPlanner(Planner):
     Each year it fits a `BehaviouralModel` to all surveys so far, draws a few models around it
     (costs and curvature jittered, less so as years pass), and proposes the rates whose mean
     welfare over the draws is highest. Averaging keeps it off knife's edges that exist only in its
-    estimate. In the last tenth of its term it keeps the best law it has seen.
+    estimate.
 
     It knows that people weigh money against hours with a power cost; it does not know the power,
     the costs, or any single person.
@@ -193,8 +193,6 @@ class StructuralPlanner(Planner):
 
     def propose(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
         """Return the rates that maximise expected welfare under the beliefs so far."""
-        if len(past) >= task.years - max(1, task.years // 10):
-            return best_of(past).rates.copy()
         model = BehaviouralModel.fit(past, task)
         scale = self.jitter / np.sqrt(len(past))
         objectives = []
