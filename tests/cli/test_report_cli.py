@@ -248,7 +248,7 @@ def test_scheduled_and_killed(office: Office) -> None:
     second = office.start("schedule", file)
     watch(second, 4)
     time.sleep(5.0)
-    second.send_signal(signal.SIGINT)
+    second.send_signal(signal.SIGTERM)
     second.communicate(timeout=30)
     fates = office.fates()
     assert fates.count("lost") == 1

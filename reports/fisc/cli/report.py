@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,6 +98,8 @@ def schedule(
     from fisc.report.ledger import Ledger
     from fisc.report.schedule import next_fire, run_forever
 
+    # A service manager stops with SIGTERM: end as on Ctrl-C, with the run under way recorded.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     definitions, ledger = find_definitions(files), Ledger()
     if cron is not None:
         definitions = [with_cron(definition, cron, timezone) for definition in definitions]

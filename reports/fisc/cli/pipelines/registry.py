@@ -19,6 +19,8 @@ __all__ = ["KINDS", "Pipeline", "json_schema", "models", "optional_section", "pi
 # Kind and module. A module offers what `Pipeline` names.
 KINDS = {
     "demo": "fisc.cli.pipelines.demo",
+    "tax-reform": "fisc.cli.pipelines.tax_reform",
+    "cutoff": "fisc.cli.pipelines.cutoff",
 }
 
 Progress = Callable[[str, int, int], None]
