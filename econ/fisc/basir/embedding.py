@@ -47,6 +47,8 @@ class LabelVectors:
         Sector of each phrase; phrases are sorted by it.
     core : ndarray of bool, shape (n_phrases,)
         Whether the phrase is a name or a keyword, not an alias.
+    words : tuple of str
+        The phrases.
     """
 
     description: Any
@@ -56,12 +58,13 @@ class LabelVectors:
     first: Any
     owner: Any
     core: Any
+    words: tuple[str, ...]
 
 
 def label_vectors(taxonomy: Taxonomy, encoder: Encoder) -> LabelVectors:
     """Encode the names, descriptions and phrases of a taxonomy once."""
     phrases = [
-        (j, text, kind != "alias") for j, sector in enumerate(taxonomy.sectors) for text, kind in sector.phrases()
+        (j, text, kind in ("name", "keyword")) for j, sector in enumerate(taxonomy.sectors) for text, kind in sector.phrases()
     ]
     coded = encoder.encode([text for _, text, _ in phrases])
     counts = np.array([len(c.tokens) for c in coded])
@@ -75,6 +78,7 @@ def label_vectors(taxonomy: Taxonomy, encoder: Encoder) -> LabelVectors:
         first=np.concatenate([[0], np.cumsum(counts)[:-1]]),
         owner=np.array([j for j, _, _ in phrases]),
         core=np.array([core for _, _, core in phrases]),
+        words=tuple(text for _, text, _ in phrases),
     )
 
 

@@ -20,7 +20,7 @@ __all__ = ["cross_fitted_encoders", "finetune_encoder", "training_pairs"]
 
 EPOCHS = 3
 BATCH = 16
-LEARNING_RATE = 5e-5
+LEARNING_RATE = 1e-4
 PHRASES_PER_ANCHOR = 6
 ANCHORS_PER_SECTOR = 2
 CROSS_FIT_FOLDS = 2
@@ -100,6 +100,7 @@ def finetune_encoder(encoder: Encoder, taxonomy: Taxonomy, texts: list[str], tar
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.losses import MultipleNegativesRankingLoss
+    from transformers import PrinterCallback
 
     anchors, positives = training_pairs(taxonomy, texts, targets, seed=seed)
     with _deterministic(seed), tempfile.TemporaryDirectory() as scratch:
@@ -121,12 +122,15 @@ def finetune_encoder(encoder: Encoder, taxonomy: Taxonomy, texts: list[str], tar
             batch_sampler="no_duplicates",
             dataloader_pin_memory=False,
         )
-        SentenceTransformerTrainer(
+        model.model_card_data.generate_widget_examples = False
+        trainer = SentenceTransformerTrainer(
             model=model,
             args=arguments,
             train_dataset=Dataset.from_dict({"anchor": anchors, "positive": positives}),
             loss=MultipleNegativesRankingLoss(model),
-        ).train()
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
         model.eval()
         for weight in model.parameters():
             weight.requires_grad_(False)

@@ -79,24 +79,42 @@ class LexicalIndex:
     """
 
     def __init__(self, taxonomy: Taxonomy, texts: Sequence[str] = ()):
-        from sklearn.feature_extraction.text import TfidfVectorizer
+        corpus = [*(s.document() for s in taxonomy.sectors), *texts]
+        words = _word_vectorizer().fit(corpus)
+        characters = _character_vectorizer().fit(corpus)
+        self._prepare(taxonomy, words, characters)
 
+    def _prepare(self, taxonomy: Taxonomy, words: Any, characters: Any) -> None:
         self.taxonomy = taxonomy
         self._by_first = _index_phrases(taxonomy)
+        self._bags = _phrase_bags(self._by_first, len(taxonomy))
         documents = [s.document() for s in taxonomy.sectors]
-        corpus = [*documents, *texts]
-        self._words = TfidfVectorizer(
-            analyzer=word_terms, sublinear_tf=True, norm="l2", dtype=np.float64
-        ).fit(corpus)
-        self._characters = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(3, 5), min_df=2, sublinear_tf=True, norm="l2", dtype=np.float64
-        ).fit(corpus)
-        self._label_words = self._words.transform(documents)
+        self._words, self._characters = words, characters
+        self._label_words = words.transform(documents)
         # Character n-grams are compared with each phrase's own words, not with the long document.
-        self._label_characters = self._characters.transform(
-            [", ".join([s.name, *s.keywords]) for s in taxonomy.sectors]
-        )
-        self._bm25 = _bm25_weights(documents, self._words)
+        self._label_characters = characters.transform([", ".join([s.name, *s.keywords]) for s in taxonomy.sectors])
+        self._bm25 = _bm25_weights(documents, words)
+
+    def arrays(self) -> dict[str, Any]:
+        """Return vocabularies and inverse document frequencies, from which `from_arrays` builds the same index."""
+        out = {}
+        for name, vectorizer in (("words", self._words), ("characters", self._characters)):
+            out[f"{name}_terms"] = vectorizer.get_feature_names_out().astype(str)
+            out[f"{name}_idf"] = vectorizer.idf_
+        return out
+
+    @classmethod
+    def from_arrays(cls, taxonomy: Taxonomy, arrays: dict[str, Any]) -> LexicalIndex:
+        """Build the index that `arrays` described, without the texts it was made from."""
+        index = cls.__new__(cls)
+        rebuilt = []
+        for name, make in (("words", _word_vectorizer), ("characters", _character_vectorizer)):
+            terms = [str(t) for t in arrays[f"{name}_terms"]]
+            vectorizer = make(vocabulary=terms)
+            vectorizer.idf_ = np.asarray(arrays[f"{name}_idf"], dtype=float)
+            rebuilt.append(vectorizer)
+        index._prepare(taxonomy, *rebuilt)
+        return index
 
     def hits(self, text: str, tokens: list[Token] | None = None) -> list[Hit]:
         """Find every phrase of every sector in a text, longest first where they overlap."""
@@ -177,26 +195,40 @@ class LexicalIndex:
             best[sector] = max(best[sector], share)
         return best
 
-    @property
-    def _bags(self) -> list[tuple[int, tuple[str, ...], tuple[float, ...]]]:
-        bags = self.__dict__.get("_bag_list")
-        if bags is None:
-            frequency: dict[str, set[int]] = defaultdict(set)
-            for phrases in self._by_first.values():
-                for p in phrases:
-                    for k in p.keys:
-                        frequency[k].update(s for s, _ in p.owners)
-            m = len(self.taxonomy)
-            bags = []
-            for phrases in self._by_first.values():
-                for p in phrases:
-                    if len(p.keys) < 2 or p.keys[0].startswith("^"):
-                        continue
-                    raw = [math.log(1 + m / len(frequency[k])) for k in p.keys]
-                    share = tuple(w / sum(raw) for w in raw)
-                    bags.extend((s, p.keys, share) for s, _ in p.owners)
-            self.__dict__["_bag_list"] = bags
-        return bags
+
+def _word_vectorizer(vocabulary: Sequence[str] | None = None) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(analyzer=word_terms, sublinear_tf=True, vocabulary=vocabulary)
+
+
+def _character_vectorizer(vocabulary: Sequence[str] | None = None) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    least = 1 if vocabulary is not None else 2
+    return TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(3, 5), min_df=least, sublinear_tf=True, vocabulary=vocabulary
+    )
+
+
+def _phrase_bags(
+    by_first: dict[str, list[_Phrase]], n_sectors: int
+) -> list[tuple[int, tuple[str, ...], tuple[float, ...]]]:
+    """Return (sector, words, shares) of each phrase of two words or more; rare words have larger shares."""
+    frequency: dict[str, set[int]] = defaultdict(set)
+    for phrases in by_first.values():
+        for p in phrases:
+            for k in p.keys:
+                frequency[k].update(s for s, _ in p.owners)
+    bags = []
+    for phrases in by_first.values():
+        for p in phrases:
+            if len(p.keys) < 2 or p.keys[0].startswith("^"):
+                continue
+            raw = [math.log(1 + n_sectors / len(frequency[k])) for k in p.keys]
+            share = tuple(w / sum(raw) for w in raw)
+            bags.extend((s, p.keys, share) for s, _ in p.owners)
+    return bags
 
 
 def _index_phrases(taxonomy: Taxonomy) -> dict[str, list[_Phrase]]:

@@ -246,7 +246,7 @@ class Taxonomy:
         ----------
         frame : DataFrame
             Column ``sector``, and if present ``macro``, ``description``, ``keywords``, ``aliases``,
-            ``other_names``; the last three hold phrases with ";" between.
+            ``other_names``; the last three hold phrases, as lists or with ";" between.
         title : str
             Name of the classification.
 
@@ -276,7 +276,9 @@ class Taxonomy:
             return value.strip() if isinstance(value, str) else ""
 
         def phrases(row: Mapping[str, Any], column: str) -> tuple[str, ...]:
-            return tuple(p.strip() for p in text(row, column).split(";") if p.strip())
+            held = row.get(column)
+            pieces = held if isinstance(held, (list, tuple)) else text(row, column).split(";")
+            return tuple(p.strip() for p in map(str, pieces) if p.strip())
 
         rows: Sequence[Mapping[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
         return cls(

@@ -34,10 +34,13 @@ class Notes:
     """Warnings given on the way; each is shown once and kept for the result."""
 
     messages: list[str] = field(default_factory=list)
+    silent: bool = False
 
     def warn(self, message: str) -> None:
-        """Issue a `DataWarning` and keep its text."""
+        """Keep a message and, unless silent, issue it as a `DataWarning` at the user's line."""
         self.messages.append(message)
+        if self.silent:
+            return
         level, frame = 2, sys._getframe(1)
         while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("fisc."):
             level, frame = level + 1, frame.f_back

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fisc.data import DataError
 from fisc.report import Result
 
@@ -95,7 +97,8 @@ def mean_effect(fit: R3DResult) -> MeanEffect:
         arguments["covs"] = sample.covariates
     arguments["p"] = fit.options.p - 1 if fit.options.p > fit.deriv + 1 else fit.deriv + 1 - (fit.deriv == 0)
     try:
-        out = rdrobust(sample.means, sample.x, c=0.0, **arguments)
+        with np.errstate(all="ignore"):
+            out = rdrobust(sample.means, sample.x, c=0.0, **arguments)
     except Exception as error:  # rdrobust raises plain Exception where its own checks fail
         raise DataError(f"rdrobust cannot estimate the mean effect on these data ({error})") from error
     robust = "Robust"

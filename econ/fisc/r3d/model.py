@@ -219,8 +219,13 @@ def fit_sample(
     random_state: int | None,
     notes: Notes,
     quantile_rule: Rule = "linear",
+    *,
+    fingerprints: bool = True,
 ) -> R3DResult:
-    """Fit a prepared sample; the part of `r3d` after reading the data."""
+    """Fit a prepared sample; the part of `r3d` after reading the data.
+
+    `fingerprints` may be left out where thousands of fits are made of known draws.
+    """
     bandwidths, selection = choose_bandwidths(sample, options, bandwidth, bandwidth_treatment)
     if options.compat is None:
         fitted = estimate(sample, options.design, bandwidths)
@@ -271,7 +276,7 @@ def fit_sample(
         warnings=tuple(notes.messages),
         provenance=record(
             options={**options.__dict__, "cutoff": sample.cutoff, "quantile_rule": quantile_rule},
-            inputs={"quantiles": sample.curves, "x": sample.x},
+            inputs={"quantiles": sample.curves, "x": sample.x} if fingerprints else {},
             seed=seed,
             notes=notes.messages,
         ),

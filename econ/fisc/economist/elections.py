@@ -1,0 +1,282 @@
+"""Elections: candidates with platforms, exact voters, plurality or Borda, and who gains or loses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fisc.data import DataError, check_option
+from fisc.economist.criteria import Criterion
+from fisc.economist.objective import WelfareOfRates
+from fisc.economist.population import Workers
+from fisc.economist.response import respond
+from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.search import pattern_search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Election", "count_votes", "hold_election", "platform"]
+
+RULES = ("plurality", "borda")
+TIES = ("random", "first")
+MOTIVES = ("selfish", "benevolent")
+#: Workers whose answers a candidate considers when writing a platform.
+SAMPLE = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Election:
+    """One election and what it did.
+
+    Attributes
+    ----------
+    candidates : tuple of int
+        Positions of the workers who stood.
+    platforms : ndarray, shape (C, K)
+        Rates that each promises.
+    scores : ndarray, shape (C,)
+        Votes (plurality) or points (Borda).
+    winner : int
+        Index into `candidates`.
+    tied : int
+        How many shared the highest score.
+    winners_share, losers_share : float
+        Share of workers whose utility rises or falls by more than 1 unit of money a year.
+    gain_by_decile : ndarray, shape (10,)
+        Mean change of utility by decile of skill, poorest first.
+    """
+
+    candidates: tuple[int, ...]
+    platforms: FloatArray
+    scores: FloatArray
+    winner: int
+    tied: int
+    winners_share: float
+    losers_share: float
+    gain_by_decile: FloatArray
+
+    @property
+    def law(self) -> FloatArray:
+        """Rates of the winner, shape (K,)."""
+        return self.platforms[self.winner]
+
+    def summary(self) -> str:
+        """Return who won, and who gains."""
+        return (
+            f"worker {self.candidates[self.winner]} wins with {self.scores[self.winner]:g} of "
+            f"{self.scores.sum():g} ({len(self.candidates)} candidates); {100 * self.winners_share:.0f} % gain, "
+            f"{100 * self.losers_share:.0f} % lose; poorest tenth {self.gain_by_decile[0]:+,.0f}, "
+            f"richest tenth {self.gain_by_decile[-1]:+,.0f}"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a candidate: worker, score, elected, and the promised rates."""
+        import pandas as pd
+
+        frame = pd.DataFrame(
+            self.platforms, columns=[f"rate_{k + 1}" for k in range(self.platforms.shape[1])]
+        )
+        frame.insert(0, "elected", np.arange(len(self.candidates)) == self.winner)
+        frame.insert(0, "score", self.scores)
+        frame.insert(0, "worker", self.candidates)
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types; `from_dict` reads them back exactly."""
+        return {
+            "candidates": list(self.candidates),
+            "platforms": self.platforms.tolist(),
+            "scores": self.scores.tolist(),
+            "winner": self.winner,
+            "tied": self.tied,
+            "winners_share": self.winners_share,
+            "losers_share": self.losers_share,
+            "gain_by_decile": self.gain_by_decile.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Election:
+        """Build from `to_dict`'s answer."""
+        arrays = {name: np.array(values[name]) for name in ("platforms", "scores", "gain_by_decile")}
+        return cls(**{**values, **arrays, "candidates": tuple(values["candidates"])})
+
+
+def count_votes(utility: FloatArray, rule: str = "plurality") -> FloatArray:
+    """Return the score of each platform when everybody votes by own utility.
+
+    Parameters
+    ----------
+    utility : ndarray, shape (C, n)
+        Utility of each worker under each platform.
+    rule : {"plurality", "borda"}
+        One vote for the best; or C - 1 points for the best, C - 2 for the next, ... Who is
+        indifferent between platforms splits the vote, or the points, among them.
+
+    Returns
+    -------
+    ndarray, shape (C,)
+
+    Examples
+    --------
+    >>> count_votes(np.array([[3.0, 1.0, 1.0], [2.0, 2.0, 2.0], [1.0, 3.0, 2.0]]))
+    array([1. , 0.5, 1.5])
+    >>> count_votes(np.array([[3.0, 1.0, 1.0], [2.0, 2.0, 2.0], [1.0, 3.0, 2.0]]), "borda")
+    array([2. , 3.5, 3.5])
+    """
+    check_option("rule", rule, RULES)
+    if rule == "plurality":
+        best = utility == utility.max(axis=0)
+        return np.asarray((best / best.sum(axis=0)).sum(axis=1))
+    below = (utility[:, None, :] > utility[None, :, :]).sum(axis=1)
+    level = (utility[:, None, :] == utility[None, :, :]).sum(axis=1) - 1
+    return np.asarray((below + level / 2.0).sum(axis=1))
+
+
+def platform(
+    workers: Workers,
+    edges: npt.ArrayLike,
+    law: FloatArray,
+    candidate: int,
+    criterion: Criterion,
+    *,
+    motive: str = "selfish",
+    reach: float = 0.2,
+) -> FloatArray:
+    """Return the rates that a candidate promises, shape (K,).
+
+    Parameters
+    ----------
+    workers : Workers
+        The population; the candidate considers a sample of it.
+    edges : array_like, shape (K,)
+        Bracket edges.
+    law : ndarray, shape (K,)
+        Rates in force; no rate moves by more than `reach`.
+    candidate : int
+        Position of the worker.
+    criterion : Criterion
+        What a benevolent candidate maximises.
+    motive : {"selfish", "benevolent"}
+        A selfish candidate maximises the own utility.
+    reach : float
+        In (0, 1].
+
+    Returns
+    -------
+    ndarray, shape (K,)
+    """
+    check_option("motive", motive, MOTIVES)
+    order = np.argsort(workers.skill, kind="stable")
+    picks = np.unique(order[np.linspace(0, workers.n - 1, min(SAMPLE, workers.n)).astype(np.intp)])
+    own = np.searchsorted(picks, candidate)
+    if own == picks.size or picks[own] != candidate:
+        picks = np.insert(picks, own, candidate)
+    rule = criterion
+    if motive == "selfish":
+        weight = np.full(picks.size, 0.0)
+        weight[own] = 1.0
+        rule = Criterion("weighted", weights=weight)
+    elif criterion.name == "weighted":
+        rule = Criterion("weighted", weights=criterion.fixed_weights(workers)[picks])
+    objective = WelfareOfRates(workers.subset(picks), edges, rule)
+    low, high = np.clip(law - reach, 0.0, 1.0), np.clip(law + reach, 0.0, 1.0)
+
+    def within(points: FloatArray) -> FloatArray:
+        return objective(low + points * (high - low))
+
+    start = (law - low) / np.maximum(high - low, 1e-12)
+    point, _ = pattern_search(within, start, step=0.25, smallest=0.02)
+    return np.asarray(low + point * (high - low))
+
+
+def hold_election(
+    workers: Workers,
+    schedule: TaxSchedule,
+    criterion: Criterion,
+    rng: np.random.Generator,
+    *,
+    candidates: int = 5,
+    rule: str = "plurality",
+    ties: str = "random",
+    motive: str = "selfish",
+    reach: float = 0.2,
+) -> Election:
+    """Let workers stand, promise, vote, and count.
+
+    Candidates are drawn at random; each writes a `platform`; every worker ranks the platforms by
+    the exact own utility when all others answer exactly too.
+
+    Parameters
+    ----------
+    workers : Workers
+        The electorate.
+    schedule : TaxSchedule
+        Law in force.
+    criterion : Criterion
+        Of benevolent candidates.
+    rng : numpy Generator
+        Draws candidates and breaks ties.
+    candidates : int
+        How many stand, from 2 to n.
+    rule : {"plurality", "borda"}
+        See `count_votes`.
+    ties : {"random", "first"}
+        A draw among those level, or the one who stood first.
+    motive, reach
+        See `platform`.
+
+    Returns
+    -------
+    Election
+
+    Raises
+    ------
+    DataError, OptionError
+        If an option makes no sense.
+
+    Examples
+    --------
+    >>> workers = Workers.sample(50, seed=3)
+    >>> law = TaxSchedule([0, 60_000], [0.2, 0.3])
+    >>> result = hold_election(workers, law, Criterion("log"), np.random.default_rng(0), candidates=3)
+    >>> len(result.candidates), bool(np.isclose(result.scores.sum(), 50))
+    (3, True)
+    """
+    check_option("rule", rule, RULES)
+    check_option("ties", ties, TIES)
+    if isinstance(candidates, bool) or not isinstance(candidates, int) or not 2 <= candidates <= workers.n:
+        raise DataError(
+            f"candidates must be a whole number from 2 to {workers.n} workers, got {candidates!r}"
+        )
+    if not 0.0 < reach <= 1.0:
+        raise DataError(f"reach must lie in (0, 1], the largest change of a rate, got {reach!r}")
+    standing = rng.choice(workers.n, size=candidates, replace=False)
+    platforms = np.array(
+        [
+            platform(workers, schedule.edges, schedule.rates, int(i), criterion, motive=motive, reach=reach)
+            for i in standing
+        ]
+    )
+    utility = np.array([respond(workers, schedule.with_rates(rates)).utility for rates in platforms])
+    scores = count_votes(utility, rule)
+    level = np.flatnonzero(scores >= scores.max() - 1e-9)
+    winner = int(level[0]) if ties == "first" else int(rng.choice(level))
+    gain = utility[winner] - respond(workers, schedule).utility
+    order = np.argsort(workers.skill, kind="stable")
+    return Election(
+        candidates=tuple(int(i) for i in standing),
+        platforms=platforms,
+        scores=scores,
+        winner=winner,
+        tied=int(level.size),
+        winners_share=float(np.mean(gain > 1.0)),
+        losers_share=float(np.mean(gain < -1.0)),
+        gain_by_decile=np.array(
+            [gain[part].mean() if part.size else np.nan for part in np.array_split(order, 10)]
+        ),
+    )

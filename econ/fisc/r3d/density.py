@@ -1,0 +1,239 @@
+"""Manipulation test: is the density of the running variable continuous at the cutoff?
+
+Cattaneo, Jansson and Ma (2020): a local polynomial of the empirical distribution function on each side;
+its slope at the cutoff is the density there. No binning and no choice of bandwidth for a histogram.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fisc.data import DataError, check_option
+from fisc.report import Result
+
+from .kernels import KERNELS, FloatArray, Kernel, boundary_constants, kernel_weights
+from .testing import check_level
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, eq=False)
+class DensityTest(Result):
+    """Outcome of the manipulation test.
+
+    Attributes
+    ----------
+    density_minus, density_plus : float
+        Density just below and above the cutoff, per unit of x.
+    se_minus, se_plus : float
+        Their standard errors.
+    statistic, p_value : float
+        Studentised difference and two-sided p-value of H0: no jump.
+    bandwidth_minus, bandwidth_plus : float
+        In units of x.
+    n_minus, n_plus : int
+        Units on each side.
+    n_effective_minus, n_effective_plus : int
+        Units within the bandwidths.
+    cutoff : float
+        Where.
+    order : int
+        Order of the polynomial of the distribution function.
+    x : array
+        Running variable, for the picture.
+    """
+
+    density_minus: float
+    density_plus: float
+    se_minus: float
+    se_plus: float
+    statistic: float
+    p_value: float
+    bandwidth_minus: float
+    bandwidth_plus: float
+    n_minus: int
+    n_plus: int
+    n_effective_minus: int
+    n_effective_plus: int
+    cutoff: float
+    order: int
+    x: FloatArray
+
+    def summary(self) -> str:
+        """One line."""
+        return (
+            f"density of the running variable at the cutoff {self.cutoff:g}: {self.density_minus:.4g} below, "
+            f"{self.density_plus:.4g} above; jump t = {self.statistic:.3g}, p = {self.p_value:.3g}"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row."""
+        import pandas as pd
+
+        return pd.DataFrame([{k: v for k, v in self.__dict__.items() if k != "x"}])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Histogram of x on both sides with the estimated densities at the cutoff."""
+        from .plots import running_density
+
+        return running_density(self, ax)
+
+
+def density_test(
+    x: ArrayLike,
+    cutoff: float = 0.0,
+    *,
+    p: int = 2,
+    kernel: Kernel = "triangular",
+    bandwidth: float | tuple[float, float] | None = None,
+) -> DensityTest:
+    """Test for a jump in the density of the running variable at the cutoff.
+
+    The empirical distribution function of all units is regressed, on each side, on a polynomial of order
+    p + 1 in x; the slopes f are compared. The bandwidth is optimal for order p, so that the extra order
+    corrects the bias. Variances are the closed form of a U-statistic of order two.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+        Running variable, one entry a unit.
+    cutoff : float
+        In units of x.
+    p : int
+        Order for which the bandwidth is optimal.
+    kernel : {"triangular", "epanechnikov", "uniform"}
+        Kernel.
+    bandwidth : float or (float, float), optional
+        In units of x, below and above the cutoff.
+
+    Returns
+    -------
+    DensityTest
+        Densities, statistic and p-value.
+
+    References
+    ----------
+    Cattaneo, M., Jansson, M. and Ma, X. (2020), Simple local polynomial density estimators,
+    Journal of the American Statistical Association 115, 1449-1455.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).uniform(-1, 1, 2000)
+    >>> density_test(x).p_value > 0.05
+    True
+    >>> density_test(np.r_[x, x[(x > 0) & (x < 0.2)]]).p_value < 0.05
+    True
+    """
+    from scipy.stats import norm
+
+    check_option("kernel", kernel, KERNELS)
+    if isinstance(p, bool) or not isinstance(p, int) or p < 1:
+        raise DataError(f"p={p!r}; give a whole number of at least 1")
+    values = np.sort(np.asarray(x, dtype=float) - cutoff)
+    if values.ndim != 1 or not np.isfinite(values).all():
+        raise DataError("x must be a one-dimensional array of finite numbers, one per unit")
+    n = values.size
+    zero = int(np.searchsorted(values, 0.0, side="left"))
+    least = 2 * (p + 3)
+    if min(zero, n - zero) < least:
+        raise DataError(f"the density test needs at least {least} units on each side; there are {zero} and {n - zero}")
+    ranks = np.searchsorted(values, values, side="right") / n
+    sides = {False: slice(0, zero), True: slice(zero, n)}
+    given = None if bandwidth is None else np.broadcast_to(np.asarray(bandwidth, dtype=float), 2)
+    if given is not None and not np.all(np.isfinite(given) & (given > 0.0)):
+        raise DataError(f"bandwidth={bandwidth!r}; give positive distances in units of x")
+    h: dict[bool, float] = {}
+    estimate: dict[bool, tuple[float, float, int]] = {}
+    for plus, rows in sides.items():
+        h[plus] = float(given[int(plus)]) if given is not None else _bandwidth(values, ranks, rows, p, kernel)
+        estimate[plus] = _slope(values, ranks, rows, h[plus], p + 1, kernel, n)
+    (f_minus, se_minus, k_minus), (f_plus, se_plus, k_plus) = estimate[False], estimate[True]
+    statistic = (f_plus - f_minus) / float(np.hypot(se_plus, se_minus))
+    return DensityTest(
+        density_minus=f_minus,
+        density_plus=f_plus,
+        se_minus=se_minus,
+        se_plus=se_plus,
+        statistic=statistic,
+        p_value=float(2.0 * norm.sf(abs(statistic))),
+        bandwidth_minus=h[False],
+        bandwidth_plus=h[True],
+        n_minus=zero,
+        n_plus=n - zero,
+        n_effective_minus=k_minus,
+        n_effective_plus=k_plus,
+        cutoff=cutoff,
+        order=p,
+        x=values + cutoff,
+    )
+
+
+def _slope(
+    x: FloatArray, ranks: FloatArray, rows: slice, h: float, order: int, kernel: Kernel, n: int
+) -> tuple[float, float, int]:
+    """Density at the cutoff from one side, its standard error, and the units used.
+
+    With weights w_j of the slope, f - E f = (1/n) sum_i sum_j w_j (1{x_i <= x_j} - F(x_j)), so that unit i
+    moves f by the tail sum of the weights beyond x_i, less its mean; units outside the window move it by
+    sum_j w_j = 0. The variance is the mean square of these influences.
+    """
+    u = x[rows] / h
+    mass = kernel_weights(u, kernel)
+    inside = mass > 0.0
+    count = int(np.count_nonzero(inside))
+    distinct = np.unique(u[inside]).size
+    if distinct < order + 2:
+        raise DataError(
+            f"the density test's window of {h:.4g} holds {distinct} distinct values of x on one side; widen bandwidth="
+        )
+    u, mass = u[inside], mass[inside]
+    powers = u[:, None] ** np.arange(order + 1)
+    root = np.sqrt(mass)[:, None]
+    basis, triangle = np.linalg.qr(root * powers)
+    weights = np.linalg.solve(triangle, (basis * root).T)[1] / h
+    f = float(weights @ ranks[rows][inside])
+    tails = np.cumsum(weights[::-1])[::-1]
+    variance = float(tails @ tails - tails.sum() ** 2 / n) / n**2
+    return f, float(np.sqrt(variance)), count
+
+
+def _bandwidth(x: FloatArray, ranks: FloatArray, rows: slice, p: int, kernel: Kernel) -> float:
+    """Bandwidth that minimises the squared error of the slope of an order-p fit of the distribution function.
+
+    The (p+1)-th Taylor coefficient comes from a polynomial of degree p + 2 on the whole side, the density from
+    its first coefficient.
+    """
+    side = x[rows]
+    n = x.size
+    reach = float(np.abs(side).max())
+    powers = (side / reach)[:, None] ** np.arange(p + 3)
+    coefficients, *_ = np.linalg.lstsq(powers, ranks[rows], rcond=None)
+    density = max(float(coefficients[1]) / reach, 1.0 / (10.0 * reach) * side.size / n)
+    bias_constant, _ = boundary_constants(kernel, p, 1)
+    bias = bias_constant * float(coefficients[p + 1]) / reach ** (p + 1)
+    variance = _variance_constant(kernel, p) * density
+    if bias == 0.0:
+        return reach
+    h = (variance / (2.0 * p * n * bias**2)) ** (1.0 / (2 * p + 1))
+    distance = np.sort(np.abs(side))
+    floor = float(distance[min(10 * (p + 2), distance.size) - 1]) * (1.0 + 1e-4)
+    return float(min(max(h, floor), reach * (1.0 + 1e-4)))
+
+
+def _variance_constant(kernel: Kernel, p: int) -> float:
+    """Constant of Var(slope) = constant * f / (n h): e_1' G^-1 S G^-1 e_1, S = int int min(u, v) K K r r'."""
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    u, w = 0.5 * (nodes + 1.0), 0.5 * weights
+    mass = w * kernel_weights(u, kernel)
+    powers = u[:, None] ** np.arange(p + 1)
+    gamma = (powers * mass[:, None]).T @ powers
+    row = np.linalg.solve(gamma, np.eye(p + 1)[:, 1])
+    weight = (powers @ row) * mass
+    return float(weight @ np.minimum(u[:, None], u[None, :]) @ weight)
