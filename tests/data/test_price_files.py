@@ -401,6 +401,24 @@ def test_a_set_round_trips_through_json(write):
     assert again.summary() == whole.summary()
 
 
+def test_the_picture_shows_each_state_where_it_is(write):
+    whole = read_prices(
+        write("date,A,B\n2024-01-02,,1\n2024-01-03,5,1\n2024-01-04,,1\n2024-01-05,6,1\n"), full=True
+    )
+    ax = whole.plot()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["A", "B"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["traded", "stale", "not listed"]
+    start = pd.Timestamp("2024-01-02").to_datetime64().astype("datetime64[D]").astype(float)
+    spans = [path.get_extents() for bars in ax.collections for path in bars.get_paths()]
+    assert [(s.x0 - start, s.x1 - start, round(s.y0)) for s in spans] == [
+        (0, 4, 0),
+        (0, 1, 0),
+        (2, 3, 0),
+        (0, 4, 1),
+    ]
+    ax.figure.canvas.draw()
+
+
 def test_real_files_of_the_national_stock_exchange(shared):
     market = shared / "data" / "market"
     prices = read_prices(market / "nifty50_stocks_open_close_2000_2021.csv.gz")

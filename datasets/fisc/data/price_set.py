@@ -7,19 +7,28 @@ import enum
 import html
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fisc.data.errors import DataError
 from fisc.data.provenance import Provenance, attach
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["PriceSet", "PriceState", "price_states", "price_status", "tradable"]
 
 # One JSON text and not an object: pandas copies attrs deeply on most operations, compares
 # them in concat, and writes them to Parquet as JSON. A text is safe and cheap in all three.
 _KEY = "fisc_prices"
+
+# Okabe and Ito's colours, told apart by colour-blind readers too; grey for "no asset yet".
+_COLOURS = {"TRADED": "#9ecae8", "STALE": "#e69f00", "MISSING": "#d55e00", "SUSPENDED": "#8b3a72"}
+_COLOURS["NOT_LISTED"] = "#dddddd"
+_MOST_ROWS = 40
 
 CHECK_COLUMNS = ("check", "ticker", "date", "value", "action")
 EVENT_COLUMNS = ("ticker", "date", "kind", "value")
@@ -125,6 +134,57 @@ class PriceSet:
             lines.append(f"failed: {', '.join(map(str, failed))}")
         lines.extend(f"note: {note}" for note in self.provenance.notes)
         return "\n".join(lines)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Show when each asset was traded, stale, missing, suspended or not yet listed.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        Axes
+            One bar an asset over time; of more than 40 assets, those with the most cells that
+            were not traded.
+        """
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
+
+        idle = (self.states != PriceState.TRADED).sum()
+        worst = set(idle.nlargest(_MOST_ROWS, keep="first").index)
+        shown = [ticker for ticker in self.states.columns if ticker in worst]
+        if ax is None:
+            height = 1.3 + 0.22 * len(shown)
+            ax = Figure(figsize=(7.0, height), layout="constrained").subplots()
+        # matplotlib counts time in days since 1970, as numpy does
+        days = self.states.index.to_numpy().astype("datetime64[D]").astype(float)
+        ends = np.append(days[1:], days[-1] + 1.0)
+        for row, ticker in enumerate(shown):
+            bar = (row - 0.4, 0.8)
+            ax.broken_barh([(days[0], ends[-1] - days[0])], bar, facecolors=_COLOURS["TRADED"])
+            for code, first, last in _runs(self.states[ticker].to_numpy()):
+                colour = _COLOURS[PriceState(code).name]
+                # the edge keeps a single day visible in a picture of many years
+                ax.broken_barh([(days[first], ends[last] - days[first])], bar, color=colour, linewidth=0.7)
+        ax.set_yticks(range(len(shown)), [str(ticker) for ticker in shown])
+        ax.set_ylim(len(shown) - 0.4, -0.6)
+        ax.set_xlim(days[0], ends[-1])
+        locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        present = set(np.unique(self.states[shown].to_numpy()).tolist())
+        handles = [
+            Patch(color=_COLOURS[state.name], label=state.label) for state in PriceState if state in present
+        ]
+        ax.legend(
+            handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, handlelength=1
+        )
+        return ax
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
@@ -255,15 +315,20 @@ def price_status(frame: pd.DataFrame) -> pd.DataFrame:
     return _status_table(json.loads(frame.attrs[_KEY])["status"])
 
 
+def _runs(codes: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:
+    """Return (state, first row, last row) of each run of cells that were not simply traded."""
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    stops = np.r_[starts[1:], len(codes)] - 1
+    runs = zip(codes[starts].tolist(), starts.tolist(), stops.tolist(), strict=True)
+    return [run for run in runs if run[0] != PriceState.TRADED]
+
+
 def _encode(states: pd.DataFrame) -> dict[str, list[list[Any]]]:
     """Write the cells that were not simply traded as runs of (state, first day, last day)."""
     days = np.datetime_as_string(states.index.to_numpy(), unit="D").tolist()
     runs: dict[str, list[list[Any]]] = {}
     for ticker, column in states.items():
-        codes = column.to_numpy()
-        starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-        ends = np.r_[starts[1:], len(codes)] - 1
-        spans = [[int(codes[i]), days[i], days[j]] for i, j in zip(starts, ends, strict=True) if codes[i]]
+        spans = [[code, days[first], days[last]] for code, first, last in _runs(column.to_numpy())]
         if spans:
             runs[str(ticker)] = spans
     return runs
