@@ -142,6 +142,22 @@ def test_selection_of_tickers_and_days(write):
     assert list(prices.columns) == ["MSFT"]
 
 
+def test_columns_that_are_not_asked_for_may_hold_anything(write):
+    path = write("date,A,remark\n2024-01-02,1,merger\n2024-01-03,2,\n")
+    with pytest.raises(
+        DataError, match=r"column 'remark': 1 cells are no numbers; .* pass tickers= to read other"
+    ):
+        read_prices(path)
+    assert read_prices(path, tickers=["A"])["A"].tolist() == [1, 2]
+
+
+def test_a_ticker_may_lack_a_field_that_others_have(write):
+    text = "Price,Close,Close,Volume\nTicker,A,B,A\nDate,,,\n2024-01-02,1,2,0\n2024-01-03,1,3,4\n"
+    prices = read_prices(write(text), tickers=["B", "A"], full=True)
+    assert prices.fields["volume"]["B"].isna().all()
+    assert prices.states.to_numpy().tolist() == [[0, PriceState.SUSPENDED], [0, 0]]
+
+
 def test_numbers_with_thousands_and_words_for_nothing(write):
     prices = read_prices(
         write('date,A,B\n2024-01-02,"1,234.5",1\n2024-01-03,n/a,1\n2024-01-04,null,1\n2024-01-05,7,1\n')

@@ -132,6 +132,7 @@ def parse_numbers(column: pd.Series, where: str, *, decimal: str = ".") -> pd.Se
             row = int(np.flatnonzero(bad)[0])
             raise DataError(
                 f"{where}: {int(bad.sum())} cells are no numbers; the first is {column.iloc[row]!r} in "
-                f"data row {row + 1}. Correct it, or leave it empty if there is no price"
+                f"data row {row + 1}. Correct it, leave it empty if there is no price, or pass tickers= "
+                "to read other columns only"
             )
     return numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -228,11 +229,16 @@ def read_raw(
         raise DataError(f"{file.name}: a header and no rows; expected prices")
     days = parse_dates(table[layout.date], date_format, file.name)
     raw = RawPrices({}, no_events())
+    wanted = [tickers] if isinstance(tickers, str) else tickers
     if layout.kind == "wide":
+        known = list(dict.fromkeys(ticker for _, _, ticker in layout.cells))
+        _check_tickers(wanted, known, file.name)
+        if wanted is not None:  # other columns may hold anything
+            layout = dataclasses.replace(layout, cells=tuple(c for c in layout.cells if c[2] in wanted))
         _read_wide(raw, table, layout, days, on_duplicates, file.name, decimal)
     else:
         _read_rows(raw, table, layout, days, on_duplicates, name or _stem(file), file.name, decimal)
-    _select(raw, tickers, start, end, file.name)
+    _select(raw, wanted, start, end, file.name)
     _check_values(raw, on_bad, file.name)
     return raw
 
@@ -384,20 +390,24 @@ def _add_events(raw: RawPrices, frame: pd.DataFrame, field: str) -> None:
         raw.events = pd.concat([raw.events, new], ignore_index=True) if len(raw.events) else new
 
 
+def _check_tickers(tickers: Sequence[str] | None, known: Sequence[str], where: str) -> None:
+    """Refuse tickers that a file does not have."""
+    for ticker in tickers or ():
+        if ticker not in known:
+            guess = nearest(ticker, known)
+            raise DataError(
+                f"{where} has no ticker {ticker!r}"
+                + (f"; did you mean {guess!r}?" if guess else "")
+                + f" (it has {len(known)}: {', '.join(known[:8])}{' ...' if len(known) > 8 else ''})"
+            )
+
+
 def _select(raw: RawPrices, tickers: Sequence[str] | None, start: object, end: object, where: str) -> None:
     """Keep the tickers and days that were asked for."""
-    known = [str(ticker) for ticker in next(iter(raw.fields.values())).columns]
     if tickers is not None:
-        wanted = [tickers] if isinstance(tickers, str) else list(tickers)
-        for ticker in wanted:
-            if ticker not in known:
-                guess = nearest(ticker, known)
-                raise DataError(
-                    f"{where} has no ticker {ticker!r}"
-                    + (f"; did you mean {guess!r}?" if guess else "")
-                    + f" (it has {len(known)}: {', '.join(known[:8])}{' ...' if len(known) > 8 else ''})"
-                )
-        raw.fields = {name: frame[wanted] for name, frame in raw.fields.items()}
+        main = raw.fields.get("close", next(iter(raw.fields.values())))
+        _check_tickers(tickers, list(main.columns), where)
+        raw.fields = {name: frame.reindex(columns=list(tickers)) for name, frame in raw.fields.items()}
     first = None if start is None else pd.Timestamp(parse_day("start", start))
     last = None if end is None else pd.Timestamp(parse_day("end", end))
     if first is not None or last is not None:
