@@ -186,3 +186,21 @@ def test_a_formula_keeps_its_letters_together() -> None:
     _, ax = lines(title=r"effect $\tau_{10}$ at the cutoff")
     found = [text.replace("\xa0", " ") for text in texts(Figure.from_matplotlib(ax).svg)]
     assert "effect τ10 at the cutoff" in found
+
+
+def test_a_long_band_is_thinned_without_moving_its_edge() -> None:
+    n = 4000
+    x = np.linspace(0, 1, n)
+    y = np.sin(20 * x)
+    y[n // 2] = 5.0  # a spike of one day must stay
+    with style.context():
+        fig, ax = style.figure(7, 3)
+        style.shade(ax, x, np.full(n, -2.0), y)
+    drawing = Figure.from_matplotlib(fig).svg
+    longest = max(re.findall(r' d="([^"]*)"', drawing), key=len)
+    heights = [float(v) for v in re.findall(r"[ML] \S+ (\S+)", longest)]
+    assert len(heights) < n / 4
+    fig.draw_without_rendering()
+    bottom, top = (ax.transData.transform((0, v))[1] * 72 / fig.dpi for v in (-2.0, 5.0))
+    assert 216 - min(heights) == pytest.approx(top, abs=0.5)
+    assert 216 - max(heights) == pytest.approx(bottom, abs=0.5)

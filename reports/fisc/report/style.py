@@ -88,7 +88,7 @@ def _settings() -> dict[str, Any]:
         "lines.markersize": 4.5,
         "lines.solid_capstyle": "round",
         "patch.linewidth": 0.6,
-        "path.simplify_threshold": 0.4,
+        "path.simplify_threshold": 0.4,  # points; a page magnifies by half
         "scatter.edgecolors": "none",
         "text.color": INK,
         "xtick.color": MUTED,
