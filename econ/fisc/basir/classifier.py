@@ -30,6 +30,7 @@ __all__ = ["FitReport", "SectorClassifier"]
 Method = Literal["lexical", "pair", "finetuned"]
 METHODS = ("lexical", "pair", "finetuned")
 WINDOW_WORDS = 60
+REMEMBERED = 512  # texts whose features are kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +166,7 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 DataWarning,
                 stacklevel=2,
             )
+        self.__dict__.pop("_memory", None)
         self.lexical_ = LexicalIndex(taxonomy, given)
         self._load_encoder()
         if labels is None:
@@ -347,26 +349,37 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 names += [f"fine-tuned: {n}" for n in EMBEDDING_FEATURES]
         return names
 
-    def window_scores(self, text: str) -> tuple[list[tuple[int, int]], Any]:
-        """Return the windows of one text and the probability of every sector in each.
+    def window_pass(self, text: str) -> tuple[list[tuple[int, int]], Any]:
+        """Return the windows of one text and the features of every sector in each.
 
         Returns
         -------
         list of (int, int)
             Character offsets.
-        ndarray, shape (n_windows, n_sectors)
+        ndarray, shape (n_windows, n_sectors, n_features)
         """
         self._check_fitted()
-        spans = windows(text, WINDOW_WORDS)
-        return spans, self.model_.probability(self.window_features([text[a:b] for a, b in spans]))
+        return self._passes([text])[0]
+
+    def _passes(self, texts: list[str]) -> list[tuple[list[tuple[int, int]], Any]]:
+        """Return windows and features of texts; the last ones are kept, since `explain` follows `predict`."""
+        memory: dict[str, tuple[list[tuple[int, int]], Any]] = self.__dict__.setdefault("_memory", {})
+        missing = list(dict.fromkeys(t for t in texts if t not in memory))
+        spans = [windows(t, WINDOW_WORDS) for t in missing]
+        pieces = [t[a:b] for t, cut in zip(missing, spans, strict=True) for a, b in cut]
+        fresh = {}
+        if pieces:
+            features = np.split(self.window_features(pieces), np.cumsum([len(cut) for cut in spans])[:-1])
+            fresh = dict(zip(missing, zip(spans, features, strict=True), strict=True))
+        out = [fresh[t] if t in fresh else memory[t] for t in texts]
+        memory.update(fresh)
+        while len(memory) > REMEMBERED:
+            del memory[next(iter(memory))]
+        return out
 
     def _probabilities(self, texts: list[str]) -> Any:
         self._check_fitted()
-        spans = [windows(t, WINDOW_WORDS) for t in texts]
-        pieces = [t[a:b] for t, cut in zip(texts, spans, strict=True) for a, b in cut]
-        stops = np.cumsum([len(cut) for cut in spans])
-        p = self.model_.probability(self.window_features(pieces))
-        return np.maximum.reduceat(p, np.concatenate([[0], stops[:-1]]), axis=0) if len(texts) else p
+        return np.stack([self.model_.probability(features).max(axis=0) for _, features in self._passes(texts)])
 
     def _training_features(self, texts: list[str], targets: Any) -> Any:
         """Return features of labelled texts; a longer text takes the highest score among its windows."""

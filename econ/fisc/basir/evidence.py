@@ -152,7 +152,8 @@ def explain(classifier: SectorClassifier, text: str, *, runners_up: int = 3) -> 
     -------
     Evidence
     """
-    spans, by_window = classifier.window_scores(text)
+    spans, features = classifier.window_pass(text)
+    by_window = classifier.model_.probability(features)
     scores = by_window.max(axis=0)
     chosen = classifier.model_.rule.apply(scores[None, :])[0]
     if share_of_english(text) < 0.5:
@@ -168,8 +169,7 @@ def explain(classifier: SectorClassifier, text: str, *, runners_up: int = 3) -> 
         matches = [Span(h.start, h.end, h.weight, h.phrase, "word") for h in hits if h.sector == j and not h.covered]
         matches += _meaning(classifier, text[a:b], a, j)
         matches = _strongest(matches)
-        features = classifier.window_features([text[a:b]])[0, j]
-        added = classifier.model_.contributions(features)
+        added = classifier.model_.contributions(features[best, j])
         top = np.argsort(-added, kind="stable")[:5]
         items.append(
             SectorEvidence(
@@ -189,20 +189,21 @@ def _meaning(classifier: SectorClassifier, window: str, offset: int, sector: int
     """Return the words that the sentence model matches with the sector's nearest phrase."""
     out = []
     for encoder, labels in classifier._encoders()[-1:]:
-        from fisc.basir.embedding import phrase_scores
-
         coded = encoder.encode([window])[0]
-        if not len(coded.tokens):
+        own = np.flatnonzero(labels.owner == sector)
+        if not len(coded.tokens) or not len(own):
             continue
-        scores = np.where(labels.owner == sector, phrase_scores(labels, coded), -1.0)
-        nearest = int(scores.argmax())
         stops = np.append(labels.first, len(labels.token))
-        cosine = labels.token[stops[nearest] : stops[nearest + 1]] @ coded.tokens.T
-        for piece in np.unique(cosine.argmax(axis=1)):
-            strength = float(cosine[:, piece].max())
+        first, last = stops[own[0]], stops[own[-1] + 1]
+        cosine = labels.token[first:last] @ coded.tokens.T
+        sizes = np.diff(stops[own[0] : own[-1] + 2])
+        nearest = int((np.add.reduceat(cosine.max(axis=1), stops[own] - first) / sizes).argmax())
+        rows = cosine[stops[own[nearest]] - first : stops[own[nearest] + 1] - first]
+        for piece in np.unique(rows.argmax(axis=1)):
+            strength = float(rows[:, piece].max())
             if strength >= LEAST_COSINE:
                 a, b = _whole_word(window, *map(int, coded.spans[piece]))
-                out.append(Span(offset + a, offset + b, min(strength, 1.0), labels.words[nearest], "meaning"))
+                out.append(Span(offset + a, offset + b, min(strength, 1.0), labels.words[own[nearest]], "meaning"))
     return out
 
 

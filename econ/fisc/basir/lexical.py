@@ -160,6 +160,7 @@ class LexicalIndex:
         out = np.zeros((n, m, len(LEXICAL_FEATURES)))
         if n == 0:
             return out
+        stems: list[set[str]] = []
         for i, text in enumerate(texts):
             tokens = tokenize(text)
             seen: set[tuple[int, str]] = set()
@@ -173,7 +174,8 @@ class LexicalIndex:
                 if (hit.sector, hit.phrase) not in seen:
                     seen.add((hit.sector, hit.phrase))
                     out[i, hit.sector, 1] += hit.weight
-            out[i, :, 9] = self._partial({t.stem for t in tokens})
+            stems.append({t.stem for t in tokens})
+        out[:, :, 9] = self._partial(stems)
         out[:, :, 1] = np.log1p(out[:, :, 1])
         total = out[:, :, 0].sum(axis=1, keepdims=True)
         out[:, :, 4] = out[:, :, 0] / np.maximum(total, 1e-12)
@@ -187,13 +189,21 @@ class LexicalIndex:
         out[:, :, 8] = cosine - cosine.max(axis=1, keepdims=True)
         return out
 
-    def _partial(self, stems: set[str]) -> Any:
-        """Return the best share of a longer phrase's words that occur anywhere in the text."""
-        best = np.zeros(len(self.taxonomy))
-        for sector, words, weights in self._bags:
-            share = sum(w for word, w in zip(words, weights, strict=True) if word in stems)
-            best[sector] = max(best[sector], share)
-        return best
+    def _partial(self, stems: list[set[str]]) -> Any:
+        """Return the best share of a longer phrase's words that occur anywhere in each text."""
+        from scipy import sparse
+
+        column, shares, owners = self._bags
+        out = np.zeros((len(stems), len(self.taxonomy)))
+        if not len(owners):
+            return out
+        found = [(i, column[w]) for i, words in enumerate(stems) for w in words if w in column]
+        rows, columns = zip(*found, strict=True) if found else ((), ())
+        present = sparse.csr_matrix((np.ones(len(found)), (rows, columns)), shape=(len(stems), len(column)))
+        covered = (present @ shares.T).toarray()
+        sectors, starts = np.unique(owners, return_index=True)
+        out[:, sectors] = np.maximum.reduceat(covered, starts, axis=1)
+        return out
 
 
 def _word_vectorizer(vocabulary: Sequence[str] | None = None) -> Any:
@@ -211,24 +221,30 @@ def _character_vectorizer(vocabulary: Sequence[str] | None = None) -> Any:
     )
 
 
-def _phrase_bags(
-    by_first: dict[str, list[_Phrase]], n_sectors: int
-) -> list[tuple[int, tuple[str, ...], tuple[float, ...]]]:
-    """Return (sector, words, shares) of each phrase of two words or more; rare words have larger shares."""
+def _phrase_bags(by_first: dict[str, list[_Phrase]], n_sectors: int) -> tuple[dict[str, int], Any, Any]:
+    """Return words, a sparse matrix (n_phrases, n_words) of each word's share in its phrase, and the owners.
+
+    Only phrases of two words or more; rare words have larger shares; phrases are sorted by sector.
+    """
+    from scipy import sparse
+
     frequency: dict[str, set[int]] = defaultdict(set)
     for phrases in by_first.values():
         for p in phrases:
             for k in p.keys:
                 frequency[k].update(s for s, _ in p.owners)
-    bags = []
-    for phrases in by_first.values():
-        for p in phrases:
-            if len(p.keys) < 2 or p.keys[0].startswith("^"):
-                continue
-            raw = [math.log(1 + n_sectors / len(frequency[k])) for k in p.keys]
-            share = tuple(w / sum(raw) for w in raw)
-            bags.extend((s, p.keys, share) for s, _ in p.owners)
-    return bags
+    longer = [p for ps in by_first.values() for p in ps if len(p.keys) > 1 and not p.keys[0].startswith("^")]
+    owned = sorted(((s, p) for p in longer for s, _ in p.owners), key=lambda pair: pair[0])
+    column = {k: i for i, k in enumerate(sorted(frequency))}
+    rows, columns, shares = [], [], []
+    for i, (_, p) in enumerate(owned):
+        raw = {k: math.log(1 + n_sectors / len(frequency[k])) for k in p.keys}
+        for k, weight in raw.items():
+            rows.append(i)
+            columns.append(column[k])
+            shares.append(weight / sum(raw.values()))
+    matrix = sparse.csr_matrix((shares, (rows, columns)), shape=(len(owned), len(column)))
+    return column, matrix, np.array([s for s, _ in owned], dtype=int)
 
 
 def _index_phrases(taxonomy: Taxonomy) -> dict[str, list[_Phrase]]:

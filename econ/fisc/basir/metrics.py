@@ -96,7 +96,7 @@ class ClassificationScore(Result):
     Attributes
     ----------
     table : DataFrame
-        One row a metric: value, low, high (95 % interval).
+        One row a metric: value, low, high (95 % interval). Macro-F1 is over the sectors that occur.
     by_sector : DataFrame
         One row a sector: texts, found, precision, recall, f1.
     texts, without_sector : int
@@ -194,7 +194,7 @@ def evaluate_classification(
 
     def measure(rows: Any) -> list[float]:
         return [
-            f1_micro(t[rows], p[rows]), f1_macro(t[rows], p[rows]), f1_samples(t[rows], p[rows]),
+            f1_micro(t[rows], p[rows]), float(np.nanmean(_f1_by(t[rows], p[rows], axis=0, empty=np.nan))), f1_samples(t[rows], p[rows]),
             float(np.nanmean(ranked[rows])) if np.isfinite(ranked[rows]).any() else float("nan"),
             float(covered[rows].mean()),
         ]  # fmt: skip
