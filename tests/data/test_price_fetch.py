@@ -603,6 +603,18 @@ def test_a_new_split_fetches_all_again(fetch, stub):
     )
 
 
+def test_a_refresh_that_fails_raises_or_serves_what_is_held(fetch, stub):
+    fetch(["AAA"], START, "2024-03-01")
+    stub.faults["AAA"] = ["html"] * 3
+    with pytest.raises(PriceFetchError, match=r"1 of 1 tickers .*AAA: the answer is not JSON"):
+        fetch(["AAA"])
+    stub.faults["AAA"] = ["html"] * 3
+    prices = fetch(["AAA"], strict=False)
+    assert prices.index[-1] == pd.Timestamp("2024-03-01")
+    assert price_status(prices).loc["AAA", "outcome"] == "stale"
+    assert len(fetch(["AAA"])) == 63
+
+
 def test_changed_history_that_cannot_be_fetched_again_is_not_served(fetch, stub):
     fetch(["AAA"], START, "2024-03-01")
     stub.charts["AAA"].closes = [c / 2 for c in stub.charts["AAA"].closes]
