@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
+import fractions
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fisc.data import DataError, OptionError
+from fisc.data import DataError, FiscError, OptionError
 from fisc.report import Report, Section, Table, tables
 
 
@@ -70,6 +74,9 @@ def test_floats(value: float, decimals: int, shown: str) -> None:
         (pd.Categorical(["u", "v"]), ["u", "v"]),
         (pd.period_range("2020Q1", periods=1, freq="Q"), ["2020Q1"]),
         ([2, "x", 0.5], ["2", "x", "0.500"]),
+        ([10**5000], ["1.000e+5000"]),
+        ([fractions.Fraction(1, 3), fractions.Fraction(-(10**400))], ["0.333", "−∞"]),
+        ([decimal.Decimal("1.10")], ["1.10"]),
     ],
 )
 def test_other_kinds(values, shown: list[str]) -> None:
@@ -89,6 +96,7 @@ def test_decimals_by_column_and_per_cent(parse) -> None:
     frame = pd.DataFrame({"a": [0.5], "b": [0.5], "c": [0.5]})
     table = Table(frame, decimals={"a": 1, "c": 0}, percent=["c"])
     assert rows(table, parse)[1] == ["0.5", "0.500", "50%"]
+    assert rows(Table(frame[["a"]], decimals=0, percent="a"), parse)[1] == ["50%"]
 
 
 def test_numbers_stand_right_and_words_left(parse) -> None:
@@ -158,6 +166,8 @@ def test_a_frame_of_another_library(parse) -> None:
         (lambda: Table({"a": [1], "b": [1, 2]}), DataError, "do not form a rectangle"),
         (lambda: Table({"a": [1]}, decimals={"b": 2}), OptionError, "decimals names the column 'b'"),
         (lambda: Table({"a": [1]}, percent=["z"]), OptionError, "percent names the column 'z'.*it has 'a'"),
+        (lambda: Table({"a": [1]}, percent="share"), OptionError, "percent names the column 'share'"),
+        (lambda: Table({"a": [1]}, percent=[["a"]]), OptionError, r"percent names the column \['a'\]"),
         (lambda: Table({"a": [1]}, decimals=-1), DataError, "decimals=-1; expected a whole number"),
         (lambda: Table({"a": [1]}, decimals=True), DataError, "decimals=True"),
         (lambda: Table({"a": [1]}, decimals={"a": 1.5}), DataError, "decimals=1.5"),
@@ -174,3 +184,27 @@ def test_a_wide_table_is_set_small_or_sideways_in_print(parse) -> None:
         table = Table(pd.DataFrame([[1234.5] * columns], columns=[f"c{i}" for i in range(columns)]))
         page = parse(Report("R", [Section("S", tables=[table])]).to_html())
         assert page.all("figure")[0].attributes["class"] == f"data {layout}"
+
+
+ANYTHING = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.binary(max_size=3)),
+    *(st.complex_numbers(), st.decimals(), st.fractions(), st.dates(), st.datetimes(), st.timedeltas()),
+    *(st.just(pd.NA), st.just(pd.NaT), st.just(10**5000), st.lists(st.integers(), max_size=2)),
+)
+LABELS = st.one_of(st.text(max_size=9), st.integers(), st.none(), st.floats(), st.tuples(st.text(max_size=3)))
+
+
+@given(data=st.data(), columns=st.lists(LABELS, max_size=4), height=st.integers(0, 4))
+@settings(max_examples=150, deadline=None)
+def test_any_frame_is_shown_whole_or_named(data, columns, height: int, parse) -> None:
+    cells = [[data.draw(ANYTHING) for _ in columns] for _ in range(height)]
+    index = data.draw(st.lists(LABELS, min_size=height, max_size=height))
+    frame = pd.DataFrame(cells, columns=pd.Index(columns, dtype=object), index=pd.Index(index, dtype=object))
+    try:
+        table = Table(frame, decimals=data.draw(st.integers(-1, 13)))
+    except FiscError:
+        return
+    found = rows(table, parse)
+    if columns:
+        assert len(found) == height + 1
+        assert {len(row) for row in found} == {len(columns) + 1}

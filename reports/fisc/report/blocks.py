@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fisc.data import DataError, OptionError, Provenance
@@ -105,8 +105,8 @@ class Table:
         Decimals of columns of floats; columns that the dictionary leaves out get 3.
     index : bool
         Whether the row labels are shown. A plain count 0, 1, 2, ... never is.
-    percent : sequence of column
-        Columns of shares (0 to 1) to be shown as percentages.
+    percent : column or sequence of columns
+        Those of shares (0 to 1) to be shown as percentages.
     max_rows : int
         A longer table shows its first and last rows, and says how many there are.
     """
@@ -124,10 +124,12 @@ class Table:
 
         frame = tables.as_frame(self.frame)
         object.__setattr__(self, "frame", frame)
+        percent = (self.percent,) if isinstance(self.percent, str) else tuple(self.percent)
+        object.__setattr__(self, "percent", percent)
         given = list(self.decimals) if isinstance(self.decimals, Mapping) else []
-        for option, labels in (("decimals", given), ("percent", list(self.percent))):
+        for option, labels in (("decimals", given), ("percent", percent)):
             for label in labels:
-                if label not in frame.columns:
+                if not isinstance(label, Hashable) or label not in frame.columns:
                     raise OptionError(
                         f"{option} names the column {label!r}, which the table does not have; "
                         f"it has {', '.join(map(repr, list(frame.columns)[:12]))}"

@@ -246,7 +246,7 @@ class Ledger:
 
     def _mark_lost(self) -> None:
         """Mark the runs whose process is gone: those whose lock nobody holds."""
-        for number, _ in self._all("SELECT id, pid FROM runs WHERE status = 'running'"):
+        for (number,) in self._all("SELECT id FROM runs WHERE status = 'running'"):
             try:
                 with locked(self._lock_name(number), timeout=0):
                     self._end(number, "lost", "its process ended without a word")

@@ -50,6 +50,10 @@ class Report:
     def __post_init__(self) -> None:
         if not isinstance(self.title, str) or not self.title.strip():
             raise DataError(f"a report needs a title in words, not {self.title!r}")
+        if not isinstance(self.subtitle, str):
+            raise DataError(
+                f"report {self.title!r}: subtitle is a {type(self.subtitle).__name__}; expected text"
+            )
         sections = (self.sections,) if isinstance(self.sections, Section) else tuple(self.sections)
         for item in sections:
             if not isinstance(item, Section):

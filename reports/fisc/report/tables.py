@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import html
 import math
 import numbers
@@ -21,6 +22,7 @@ __all__ = ["as_frame", "cells", "render"]
 
 _DEFAULT_DECIMALS = 3
 _MISSING = "–"
+_ENDLESS = 10**40
 
 
 def as_frame(data: Any) -> pd.DataFrame:
@@ -101,14 +103,27 @@ def _writer(column: pd.Series[Any], decimals: int, percent: bool) -> Callable[[A
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, numbers.Integral) and not percent:
-            return _minus(f"{int(value):,}" if separated else str(int(value)))
+            return _whole(int(value), separated)
         if isinstance(value, numbers.Real):
-            return _real(float(value), decimals, percent)
+            return _real(_as_float(value), decimals, percent)
         if isinstance(value, (dt.datetime, dt.date)):
             return _date(value)
         return str(value)
 
     return write
+
+
+def _whole(value: int, separated: bool) -> str:
+    if abs(value) >= _ENDLESS:  # a sum gone wild; Python refuses to print the largest at all
+        return _minus(f"{decimal.Decimal(value):.3e}")
+    return _minus(f"{value:,}" if separated else str(value))
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a fraction beyond the range of floats
+        return math.inf if value > 0 else -math.inf
 
 
 def _real(value: float, decimals: int, percent: bool) -> str:
@@ -176,10 +191,11 @@ def render(table: Table) -> tuple[str, int]:
     columns: dict[str, list[str]] = {f"r{i}": values for i, (_, values) in enumerate(labels)}
     titles: dict[str, str] = {f"r{i}": title for i, (title, _) in enumerate(labels)}
     numeric: set[str] = set()
+    percent = set(table.percent)
     for i, label in enumerate(frame.columns):
         column = shown.iloc[:, i]
         key = f"c{i}"
-        columns[key] = cells(column, _decimals(table, label), label in list(table.percent))
+        columns[key] = cells(column, _decimals(table, label), label in percent)
         titles[key] = _label(label, shown.columns.nlevels)
         if _numeric(frame.iloc[:, i]):
             numeric.add(key)
