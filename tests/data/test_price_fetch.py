@@ -404,6 +404,8 @@ def test_rows_without_any_trade_are_dropped_as_holidays(fetch, stub):
     assert list(prices.close.index) == list(days[[0, 1, 3]])
     assert prices.provenance.options["repairs"]["holiday_rows"] == 1
     assert prices.checks.loc[prices.checks["check"] == "holiday", "date"].tolist() == [days[2]]
+    alone = price_states(fetch(["AAA"]))["AAA"]
+    assert alone.tolist() == [0, 0, PriceState.SUSPENDED, 0]
 
 
 def test_bars_of_none_become_stale_and_untradable(fetch, stub):

@@ -206,7 +206,11 @@ def assemble(
             f"{source}: there is no day on which all {chosen.shape[1]} assets have a price; "
             "pass calendar='union', or fewer assets"
         )
-    raw.count("days_without_common_price", int((~kept & days.any(axis=1)).sum()), "days that not all share")
+    raw.count(
+        "days_without_common_price",
+        int((~kept & days.any(axis=1)).sum()),
+        "days dropped that not all assets share",
+    )
     chosen = chosen[kept]
     volume = raw.fields["volume"].reindex(index=chosen.index) if "volume" in raw.fields else None
     close, states = fill(chosen, volume, max_gap)
@@ -279,17 +283,20 @@ def fill(
 
 
 def _drop_holidays(raw: RawPrices) -> None:
-    """Drop the days on which no asset has a price, or all merely repeat the last one untraded."""
+    """Drop the days on which no asset has a price, or all merely repeat the last one untraded.
+
+    A single asset that repeats its price without volume may as well be suspended: the day stays.
+    """
     close = raw.fields.get("close")
     if close is None:
         return
     known = close.notna().to_numpy()
-    idle = ~known
+    repeated = np.zeros_like(known)
     if "volume" in raw.fields:
         shares = raw.fields["volume"].reindex_like(close).to_numpy(float)
         last = close.ffill().shift().to_numpy()
-        idle |= (shares == 0) & (close.to_numpy() == last) & (shares > 0).any(axis=0)
-    empty = idle.all(axis=1)
+        repeated = (shares == 0) & (close.to_numpy() == last) & (shares > 0).any(axis=0)
+    empty = (~known | repeated).all(axis=1) & (repeated.sum(axis=1) != 1)
     if not empty.any():
         return
     for day in close.index.to_numpy()[empty]:
