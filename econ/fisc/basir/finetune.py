@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import os
 import random
 import tempfile
@@ -122,13 +123,13 @@ def finetune_encoder(encoder: Encoder, taxonomy: Taxonomy, texts: list[str], tar
             batch_sampler="no_duplicates",
             dataloader_pin_memory=False,
         )
-        model.model_card_data.generate_widget_examples = False
-        trainer = SentenceTransformerTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=Dataset.from_dict({"anchor": anchors, "positive": positives}),
-            loss=MultipleNegativesRankingLoss(model),
-        )
+        with contextlib.redirect_stderr(io.StringIO()):  # it draws a progress bar over one example
+            trainer = SentenceTransformerTrainer(
+                model=model,
+                args=arguments,
+                train_dataset=Dataset.from_dict({"anchor": anchors, "positive": positives}),
+                loss=MultipleNegativesRankingLoss(model),
+            )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
         model.eval()

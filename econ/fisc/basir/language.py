@@ -40,7 +40,7 @@ def share_of_english(text: str) -> float:
     """
     letters = sum(c.isalpha() for c in text)
     latin = sum(c.isascii() and c.isalpha() for c in text)
-    if letters == 0 or latin < 0.7 * letters:
+    if letters == 0 or latin < 0.5 * letters:
         return 0.0 if letters else 1.0
     words = [w.lower() for w in _LATIN_WORD.findall(text)]
     english = sum(w in _COMMON for w in words)

@@ -179,7 +179,7 @@ def welfare(outcome: Outcome, workers: Workers, criterion: str | Criterion) -> f
     >>> from fisc.economist import TaxSchedule, respond
     >>> workers = Workers([500.0, 1500.0], cost=0.02)
     >>> poor, rich = respond(workers, TaxSchedule.flat(0.3)).utility
-    >>> welfare(respond(workers, TaxSchedule.flat(0.3)), workers, "rawls") == poor
+    >>> bool(welfare(respond(workers, TaxSchedule.flat(0.3)), workers, "rawls") == poor)
     True
     """
     rule = criterion_of(criterion)

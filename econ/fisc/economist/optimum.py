@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -114,18 +114,6 @@ class Optimum(Result):
     def to_frame(self) -> pd.DataFrame:
         """Return one row a bracket, as `TaxSchedule.to_frame`."""
         return self.schedule.to_frame()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types; `from_dict` turns them back."""
-        from dataclasses import asdict
-
-        return {
-            "schedule": self.schedule.to_dict(),
-            "welfare": self.welfare,
-            "certificate": asdict(self.certificate),
-            "criterion": self.criterion,
-            "provenance": self.provenance.to_dict(),
-        }
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw marginal and effective rates."""

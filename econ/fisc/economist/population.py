@@ -15,6 +15,7 @@ from fisc.economist.schedule import FloatArray, TaxSchedule, checked_array
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from fisc.economist.personas import Persona
 
 __all__ = ["CALIBRATIONS", "POPULATIONS", "Workers", "calibrated_cost", "sample_incomes"]

@@ -36,7 +36,7 @@ class Limits:
 def standard_errors(process: Process, contrast: FloatArray) -> FloatArray:
     """Conditional standard errors sqrt(diag(L' C L)), shape (m,); no simulation."""
     variance = np.einsum("im,ij,jm->m", contrast, process.covariance, contrast, optimize=True)
-    return np.sqrt(np.maximum(variance, 0.0))
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def make_band(
@@ -82,7 +82,9 @@ def make_band(
         return Limits(tau - c * se, tau + c * se, c)
     if kind == "anderson_rubin":
         if first_stage is None:
-            raise DataError("band='anderson_rubin' is for fuzzy designs; without treatment= use 'constant' or 'studentized'")
+            raise DataError(
+                "band='anderson_rubin' is for fuzzy designs; without treatment= use 'constant' or 'studentized'"
+            )
         return anderson_rubin(alpha, jump, first_stage, process)
     errors = np.abs(process.draws @ contrast)
     if kind == "constant":
@@ -117,7 +119,12 @@ def anderson_rubin(alpha: float, jump: FloatArray, first_stage: float, process: 
     c = 0.0
     for t in candidates:
         se = np.sqrt(np.maximum(v_jj - 2.0 * t * v_jd + t**2 * v_dd, 0.0))
-        c = max(c, critical_value(np.abs((errors - stage_errors * t) / np.where(se > 0.0, se, 1.0)).max(axis=1), alpha))
+        c = max(
+            c,
+            critical_value(
+                np.abs((errors - stage_errors * t) / np.where(se > 0.0, se, 1.0)).max(axis=1), alpha
+            ),
+        )
     # a t^2 + b t + d <= 0
     a = first_stage**2 - c**2 * v_dd
     b = -2.0 * (jump * first_stage - c**2 * v_jd)

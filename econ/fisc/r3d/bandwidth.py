@@ -270,4 +270,4 @@ def _design_effect(fit: SideFit, errors: FloatArray, clusters: IntArray) -> Floa
     grouped = sum_by(group, own, int(group.max()) + 1)
     single = (own**2).sum(axis=0)
     ratio = (grouped**2).sum(axis=0) / np.where(single > 0.0, single, 1.0)
-    return np.maximum(ratio, 1.0)
+    return np.asarray(np.maximum(ratio, 1.0))

@@ -48,16 +48,21 @@ def adjust_outcomes(
     pairs = np.stack([np.broadcast_to(h_minus, m), np.broadcast_to(h_plus, m)])
     for pair in np.unique(pairs, axis=1).T:
         columns = np.flatnonzero((pairs == pair[:, None]).all(axis=0))
-        gamma[:, columns] = _coefficients(sample, outcomes[:, columns], design, float(pair[0]), float(pair[1]))
+        gamma[:, columns] = _coefficients(
+            sample, outcomes[:, columns], design, float(pair[0]), float(pair[1])
+        )
     rows = np.r_[window(sample.x, float(h_minus.max()), False), window(sample.x, float(h_plus.max()), True)]
     centre = sample.covariates[rows].mean(axis=0)
     return outcomes - (sample.covariates - centre) @ gamma, gamma
 
 
-def _coefficients(sample: Sample, outcomes: FloatArray, design: Design, h_minus: float, h_plus: float) -> FloatArray:
-    """gamma by partialling the side polynomials out of outcomes and covariates."""
+def _coefficients(
+    sample: Sample, outcomes: FloatArray, design: Design, h_minus: float, h_plus: float
+) -> FloatArray:
+    """Gamma by partialling the side polynomials out of outcomes and covariates."""
     assert sample.covariates is not None
-    parts_z, parts_y = [], []
+    parts_z: list[FloatArray] = []
+    parts_y: list[FloatArray] = []
     for plus, h in ((False, h_minus), (True, h_plus)):
         rows = window(sample.x, h, plus)
         u = sample.x[rows] / h
@@ -72,8 +77,12 @@ def _coefficients(sample: Sample, outcomes: FloatArray, design: Design, h_minus:
     z, y = np.vstack(parts_z), np.vstack(parts_y)
     spread = np.sqrt((z**2).sum(axis=0))
     if not np.all(spread > _COLLINEAR * np.abs(sample.covariates).max(axis=0).clip(1e-300)):
-        raise DataError("a covariate does not vary within the bandwidth once x is controlled for; leave it out")
+        raise DataError(
+            "a covariate does not vary within the bandwidth once x is controlled for; leave it out"
+        )
     solution, _, rank, _ = np.linalg.lstsq(z / spread, y, rcond=_COLLINEAR)
     if rank < z.shape[1]:
-        raise DataError(f"the {z.shape[1]} covariates are collinear within the bandwidth (rank {rank}); leave some out")
+        raise DataError(
+            f"the {z.shape[1]} covariates are collinear within the bandwidth (rank {rank}); leave some out"
+        )
     return np.asarray(solution / spread[:, None])

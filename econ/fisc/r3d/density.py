@@ -1,4 +1,4 @@
-"""Manipulation test: is the density of the running variable continuous at the cutoff?
+"""Manipulation test: a jump in the density of the running variable at the cutoff.
 
 Cattaneo, Jansson and Ma (2020): a local polynomial of the empirical distribution function on each side;
 its slope at the cutoff is the density there. No binning and no choice of bandwidth for a histogram.
@@ -7,7 +7,7 @@ its slope at the cutoff is the density there. No binning and no choice of bandwi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,6 @@ from fisc.data import DataError, check_option
 from fisc.report import Result
 
 from .kernels import KERNELS, FloatArray, Kernel, boundary_constants, kernel_weights
-from .testing import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +142,9 @@ def density_test(
     zero = int(np.searchsorted(values, 0.0, side="left"))
     least = 2 * (p + 3)
     if min(zero, n - zero) < least:
-        raise DataError(f"the density test needs at least {least} units on each side; there are {zero} and {n - zero}")
+        raise DataError(
+            f"the density test needs at least {least} units on each side; there are {zero} and {n - zero}"
+        )
     ranks = np.searchsorted(values, values, side="right") / n
     sides = {False: slice(0, zero), True: slice(zero, n)}
     given = None if bandwidth is None else np.broadcast_to(np.asarray(bandwidth, dtype=float), 2)

@@ -54,7 +54,7 @@ class Simulation:
     columns: dict[str, str] = field(default_factory=lambda: {"y": "y", "x": "x", "unit": "unit"})
 
     def truth_at(self, q: FloatArray) -> FloatArray:
-        """The population effect at any probabilities, shape of `q`."""
+        """Return the population effect at any probabilities, shape of `q`."""
         return truth(self.design, q)
 
     @property
@@ -116,7 +116,9 @@ def simulate(
 
     check_option("design", design, DESIGNS)
     if n < 1 or unit_size < 1:
-        raise DataError(f"n={n} units of unit_size={unit_size} values cannot be drawn: both must be at least 1")
+        raise DataError(
+            f"n={n} units of unit_size={unit_size} values cannot be drawn: both must be at least 1"
+        )
     x, y, t = draw(design, n, np.random.default_rng([DESIGNS.index(design), n, seed]), unit_size)
     columns: dict[str, Any] = {
         "unit": np.repeat(np.arange(n), unit_size),
@@ -132,7 +134,7 @@ def simulate(
 def draw(
     design: DesignName, n: int, rng: np.random.Generator, unit_size: int = UNIT_SIZE
 ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """Running variable (n,), micro values (n, unit_size) and treatment (n,) or None."""
+    """Return running variable (n,), micro values (n, unit_size) and treatment (n,) or None."""
     x = 2.0 * rng.beta(2.0, 4.0, n) - 1.0 if design == "lee" else rng.uniform(-1.0, 1.0, n)
     above = (x >= 0.0).astype(float)
     return _DRAWS[design](x, above, rng, unit_size)
@@ -181,10 +183,14 @@ def _random_normal_units(x: FloatArray, shift: FloatArray, rng: np.random.Genera
     return np.asarray(location[:, None] + scale[:, None] * rng.standard_normal((x.size, size)))
 
 
-def _normal_exponential(location: FloatArray, rate: FloatArray, rng: np.random.Generator, size: int) -> FloatArray:
+def _normal_exponential(
+    location: FloatArray, rate: FloatArray, rng: np.random.Generator, size: int
+) -> FloatArray:
     """N(location, 1) + 2 Exp(rate)."""
     normal = rng.standard_normal((rate.size, size))
-    return np.asarray(location[:, None] + normal + 2.0 * rng.standard_exponential((rate.size, size)) / rate[:, None])
+    return np.asarray(
+        location[:, None] + normal + 2.0 * rng.standard_exponential((rate.size, size)) / rate[:, None]
+    )
 
 
 _DRAWS: dict[str, Callable[[FloatArray, FloatArray, np.random.Generator, int], Drawn]] = {
@@ -198,7 +204,7 @@ _DRAWS: dict[str, Callable[[FloatArray, FloatArray, np.random.Generator, int], D
 
 
 def truth(design: str, q: FloatArray) -> FloatArray:
-    """Population effect tau(q): the jump of the average unit quantile function at the cutoff.
+    """Evaluate the population effect tau(q): the jump of the average unit quantile function at the cutoff.
 
     Examples
     --------

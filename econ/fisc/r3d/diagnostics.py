@@ -61,16 +61,20 @@ class Diagnosis(Result):
     bandwidths: Sensitivity
 
     def to_frame(self) -> pd.DataFrame:
-        """The table of checks."""
+        """Return the table of checks."""
         return self.table
 
     def summary(self) -> str:
-        """The table as text."""
+        """Return the table as text."""
         doubts = int((self.table["verdict"] == "look").sum())
-        head = "no check gives cause for doubt" if doubts == 0 else f"{doubts} of {len(self.table)} checks want a look"
+        head = (
+            "no check gives cause for doubt"
+            if doubts == 0
+            else f"{doubts} of {len(self.table)} checks want a look"
+        )
         lines = [
-            f"{row.verdict:<8}{row.check:<28}{row.finding}" + ("" if np.isnan(row.p_value) else f" (p = {row.p_value:.3g})")
-            for row in self.table.itertuples()
+            f"{verdict:<8}{check:<28}{finding}" + ("" if np.isnan(p) else f" (p = {p:.3g})")
+            for check, finding, p, verdict in self.table.to_numpy().tolist()
         ]
         return "\n".join([head, "", *lines])
 
@@ -110,7 +114,9 @@ class Diagnosis(Result):
             ("sensitivity", "Effect at multiples of the bandwidth."),
         ]
         if self.density is not None:
-            kinds.insert(0, ("running", "Running variable: histogram, and estimated densities at the cutoff."))
+            kinds.insert(
+                0, ("running", "Running variable: histogram, and estimated densities at the cutoff.")
+            )
         figures = tuple(Figure.from_matplotlib(self.plot(kind=k), caption=c, alt=c) for k, c in kinds)
         tables = [Table(self.table.set_index("check"), caption="Checks")]
         tables += [Table(self.placebo, caption="Placebo cutoffs", index=False)] if len(self.placebo) else []
@@ -127,30 +133,48 @@ def diagnose(fit: R3DResult, *, random_state: int = 0) -> Diagnosis:
 
     def add(check: str, finding: str, p: float = np.nan, verdict: str | None = None) -> None:
         rows.append(
-            {"check": check, "finding": finding, "p_value": p, "verdict": verdict or ("look" if p < LEVEL else "ok")}
+            {
+                "check": check,
+                "finding": finding,
+                "p_value": p,
+                "verdict": verdict or ("look" if p < LEVEL else "ok"),
+            }
         )
 
     density: DensityTest | None = None
     try:
         density = density_test(sample.x + sample.cutoff, sample.cutoff, kernel=options.kernel)
-        add("manipulation of x", f"density {density.density_minus:.3g} below, {density.density_plus:.3g} above", density.p_value)
+        add(
+            "manipulation of x",
+            f"density {density.density_minus:.3g} below, {density.density_plus:.3g} above",
+            density.p_value,
+        )
     except DataError as error:
         add("manipulation of x", str(error), verdict="not run")
     placebo = placebo_table(fit, options, random_state)
     real = placebo[placebo["placebo"]] if len(placebo) else placebo
     if len(real):
-        worst = real.loc[real["p_holm"].idxmin()]
-        add("placebo cutoffs", f"{len(real)} tried, strongest at {worst['cutoff']:.4g}", float(worst["p_holm"]))
+        worst = real.iloc[int(real["p_holm"].argmin())]
+        add(
+            "placebo cutoffs",
+            f"{len(real)} tried, strongest at {worst['cutoff']:.4g}",
+            float(worst["p_holm"]),
+        )
     else:
         add("placebo cutoffs", "too few units on each side to place any", verdict="not run")
     covariates = _unit_level(fit, options, random_state)
     for name, part in covariates.groupby("group", sort=False):
-        worst = part.loc[part["p_holm"].idxmin()]
+        worst = part.iloc[int(part["p_holm"].argmin())]
         add(str(name), f"strongest jump {worst['jump']:.3g} in {worst['variable']}", float(worst["p_holm"]))
     donut = _donut(fit, options, random_state)
     if len(donut) > 1:
         low, high = donut["mean_effect"].min(), donut["mean_effect"].max()
-        outside = bool(((donut["mean_effect"] < donut["lower"].iloc[0]) | (donut["mean_effect"] > donut["upper"].iloc[0])).any())
+        outside = bool(
+            (
+                (donut["mean_effect"] < donut["lower"].iloc[0])
+                | (donut["mean_effect"] > donut["upper"].iloc[0])
+            ).any()
+        )
         add("donut", f"mean effect {low:.4g} to {high:.4g}", verdict="look" if outside else "ok")
     else:
         add("donut", "too few units near the cutoff to leave any out", verdict="not run")
@@ -159,12 +183,16 @@ def diagnose(fit: R3DResult, *, random_state: int = 0) -> Diagnosis:
     means = bandwidths.table["mean_effect"].dropna()
     centre = fit.functional("mean")
     outside = bool(((means < centre.lower) | (means > centre.upper)).any())
-    add("bandwidth", f"mean effect {means.min():.4g} to {means.max():.4g}", verdict="look" if outside else "ok")
+    add(
+        "bandwidth",
+        f"mean effect {means.min():.4g} to {means.max():.4g}",
+        verdict="look" if outside else "ok",
+    )
     return Diagnosis(pd.DataFrame(rows), placebo, donut, covariates, density, bandwidths)
 
 
 def _describe(fit: R3DResult, sample: Sample, add: Any) -> None:
-    """Checks that are counts: mass points, sizes, monotonicity, first stage."""
+    """Add the checks that are counts: mass points, sizes, monotonicity, first stage."""
     for plus, side in ((False, "below"), (True, "above")):
         x = sample.x[sample.plus == plus]
         distinct = np.unique(x).size
@@ -209,7 +237,9 @@ def placebo_table(fit: R3DResult, options: Options, random_state: int) -> pd.Dat
     import pandas as pd
 
     sample = replace(fit.sample, treatment=None)
-    rows: list[dict[str, Any]] = [{"cutoff": sample.cutoff, "placebo": False, **_effect_row(_fit(sample, options, random_state))}]
+    rows: list[dict[str, Any]] = [
+        {"cutoff": sample.cutoff, "placebo": False, **_effect_row(_fit(sample, options, random_state))}
+    ]
     for plus in (False, True):
         side = sample.take(sample.plus == plus)
         for share in _PLACEBO_SHARES:
@@ -266,10 +296,24 @@ def _unit_level(fit: R3DResult, options: Options, random_state: int) -> pd.DataF
     rows = []
     for group, name, values in variables:
         scalar = replace(
-            sample, curves=values[:, None], q=np.array([0.5]), treatment=None, covariates=None, sizes=None, means=None
+            sample,
+            curves=values[:, None],
+            q=np.array([0.5]),
+            treatment=None,
+            covariates=None,
+            sizes=None,
+            means=None,
         )
         again = _fit(scalar, options, random_state)
-        rows.append({"group": group, "variable": name, "jump": again.tau[0], "se": again.se[0], "p_value": _normal_p(again)})
+        rows.append(
+            {
+                "group": group,
+                "variable": name,
+                "jump": again.tau[0],
+                "se": again.se[0],
+                "p_value": _normal_p(again),
+            }
+        )
     table = pd.DataFrame(rows, columns=["group", "variable", "jump", "se", "p_value"])
     table["p_holm"] = np.nan
     for _, index in table.groupby("group").groups.items():
@@ -298,7 +342,9 @@ def _donut(fit: R3DResult, options: Options, random_state: int) -> pd.DataFrame:
         kept = sample.take(np.abs(sample.x) >= share * h) if share else sample
         reduced = replace(options, band="constant")
         try:
-            again = fit_sample(kept, reduced, bandwidth, stage, None, random_state, Notes(silent=True), fingerprints=False)
+            again = fit_sample(
+                kept, reduced, bandwidth, stage, None, random_state, Notes(silent=True), fingerprints=False
+            )
         except DataError:
             continue
         rows.append({"donut": share * h, "left_out": sample.x.size - kept.x.size, **_effect_row(again)})

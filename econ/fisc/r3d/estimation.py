@@ -130,7 +130,9 @@ def estimate(sample: Sample, design: Design, bandwidths: Bandwidths) -> Estimate
     raw_plus, plus_, fit_plus, own_plus, t_plus, stage_plus = sides[True]
     first_stage = 1.0 if sample.treatment is None else t_plus - t_minus
     return Estimate(
-        tau=(plus_ - minus) / first_stage if abs(first_stage) > FIRST_STAGE_MIN else np.full(minus.shape, np.nan),
+        tau=(plus_ - minus) / first_stage
+        if abs(first_stage) > FIRST_STAGE_MIN
+        else np.full(minus.shape, np.nan),
         plus=plus_,
         minus=minus,
         raw_plus=raw_plus,
@@ -160,7 +162,7 @@ def _fit(sample: Sample, outcomes: FloatArray, h: FloatArray, design: Design, pl
 
 def _limit(fit: SideFit, h: FloatArray, deriv: int) -> FloatArray:
     """Value or slope at the cutoff, per unit of x."""
-    return fit.alpha[deriv] / h**deriv
+    return np.asarray(fit.alpha[deriv] / h**deriv)
 
 
 def _stage(

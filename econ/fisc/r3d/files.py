@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 # Files with more rows than this are processed in blocks of about that many.
 ROWS_IN_MEMORY = 8_000_000
-_READERS = {".parquet": "read_parquet", ".pq": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv", ".txt": "read_csv"}
+_READERS = {
+    ".parquet": "read_parquet",
+    ".pq": "read_parquet",
+    ".csv": "read_csv",
+    ".tsv": "read_csv",
+    ".txt": "read_csv",
+}
 
 
 def read_file(
@@ -66,7 +72,9 @@ def read_file(
     import duckdb
 
     if not path.exists():
-        raise DataError(f"there is no file {str(path)!r}; check the path (it is relative to {str(Path.cwd())!r})")
+        raise DataError(
+            f"there is no file {str(path)!r}; check the path (it is relative to {str(Path.cwd())!r})"
+        )
     suffix = next((s for s in reversed(path.suffixes) if s in _READERS), None)
     if suffix is None:
         raise DataError(f"{path.name!r} is not a file type that can be read; give .parquet, .csv or .csv.gz")
@@ -84,7 +92,9 @@ def read_file(
             return _large(connection, source, selected, columns, missing, notes, q, rule, with_x, rows)
         except duckdb.Error as error:
             reason = str(error).splitlines()[0][:200]
-            raise DataError(f"{path.name!r} cannot be read: {reason}; check that the file is complete") from error
+            raise DataError(
+                f"{path.name!r} cannot be read: {reason}; check that the file is complete"
+            ) from error
 
 
 def _names(columns: Columns, present: list[str], path: Path, with_x: bool) -> list[str]:
@@ -94,14 +104,17 @@ def _names(columns: Columns, present: list[str], path: Path, with_x: bool) -> li
         value = getattr(columns, role)
         if value is None:
             if role in ("y", "unit") or (role == "x" and with_x):
-                raise DataError(f"{role}= is missing: name the column of {path.name!r} (columns: {', '.join(present[:12])})")
+                raise DataError(
+                    f"{role}= is missing: name the column of {path.name!r} (columns: {', '.join(present[:12])})"
+                )
             continue
         for name in [value] if isinstance(value, str) else list(value):
             if name not in present:
                 guess = nearest(name, present)
                 hint = f"did you mean {guess!r}? " if guess else ""
                 raise DataError(
-                    f"{role}={name!r} is not a column of {path.name!r}; {hint}(columns: {', '.join(map(repr, present[:12]))})"
+                    f"{role}={name!r} is not a column of {path.name!r}; "
+                    f"{hint}(columns: {', '.join(map(repr, present[:12]))})"
                 )
             if name not in wanted:
                 wanted.append(name)
@@ -120,7 +133,7 @@ def _large(
     with_x: bool,
     rows: int,
 ) -> Sample:
-    """Unit quantiles block by block."""
+    """Return unit quantiles block by block."""
     usable = _usable(connection, source, columns, missing, notes, rows)
     parts: list[tuple[Segments, FloatArray]] = []
     seen: set[Any] = set()
@@ -139,7 +152,9 @@ def _large(
         unit = _quote(str(columns.unit))
         for group in range(groups):
             query = f"SELECT {selected} FROM {source} WHERE {usable} AND hash({unit}) % {groups} = {group}"
-            segments = from_columns(_table(connection.execute(query).df()), columns, missing, notes, with_x=with_x)
+            segments = from_columns(
+                _table(connection.execute(query).df()), columns, missing, notes, with_x=with_x
+            )
             parts.append(_reduce(segments, q, rule))
     sample = _join(parts, q, with_x)
     if together:
@@ -157,7 +172,12 @@ def _large(
 
 
 def _usable(
-    connection: duckdb.DuckDBPyConnection, source: str, columns: Columns, missing: Missing, notes: Notes, rows: int
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    columns: Columns,
+    missing: Missing,
+    notes: Notes,
+    rows: int,
 ) -> str:
     """Condition for rows with a value (and a weight), after counting and reporting the others."""
     y = _quote(str(columns.y))
@@ -168,7 +188,9 @@ def _usable(
     kept = int(connection.execute(f"SELECT count(*) FROM {source} WHERE {condition}").fetchall()[0][0])
     if kept < rows:
         if missing == "raise":
-            raise DataError(f"{rows - kept} rows have no value of {columns.y!r}; clean them or pass missing='drop'")
+            raise DataError(
+                f"{rows - kept} rows have no value of {columns.y!r}; clean them or pass missing='drop'"
+            )
         notes.warn(f"dropped {rows - kept} of {rows} rows without a value of {columns.y!r} (or a weight)")
     return condition
 

@@ -123,7 +123,7 @@ class BandwidthChoice(Result):
     selector: str
 
     def __float__(self) -> float:
-        """The bandwidth, where it is one number."""
+        """Return the bandwidth, where it is one number."""
         if np.ndim(self.bandwidth):
             raise DataError(f"there are {np.size(self.bandwidth)} bandwidths; use .bandwidth")
         return float(self.bandwidth)
@@ -132,8 +132,13 @@ class BandwidthChoice(Result):
         """One line."""
         h = np.asarray(self.bandwidth)
         words = f"{float(h):.4g}" if h.ndim == 0 else f"{h.min():.4g} to {h.max():.4g}"
-        stage = "" if self.bandwidth_treatment is None else f", first stage {np.mean(self.bandwidth_treatment):.4g}"
-        return f"bandwidth {words}{stage} ({self.selector}; pilot {self.pilot:.4g}, density at the cutoff {self.density:.4g})"
+        stage = (
+            ""
+            if self.bandwidth_treatment is None
+            else f", first stage {np.mean(self.bandwidth_treatment):.4g}"
+        )
+        rests = f"pilot {self.pilot:.4g}, density at the cutoff {self.density:.4g}"
+        return f"bandwidth {words}{stage} ({self.selector}; {rests})"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a quantile."""

@@ -176,7 +176,9 @@ def evaluate(
     if name == "w2":
         return _distance(fit, level)
     if fit.deriv:
-        raise DataError(f"functional {name!r} needs limit distributions; a kink design has limits of slopes only")
+        raise DataError(
+            f"functional {name!r} needs limit distributions; a kink design has limits of slopes only"
+        )
     if name == "top_share" and not 0.0 < top < 1.0:
         raise DataError(f"top={top!r}; give the share of the population at the top, such as 0.1")
 
@@ -194,7 +196,11 @@ def evaluate(
     errors = of(fit.q_plus + fit.process.plus) - of(fit.q_minus + fit.process.minus) - estimate
     errors = errors[np.isfinite(errors)]
     half = critical_value(np.abs(errors), level)
-    note = "" if fit.first_stage is None else "difference of the reduced-form limit distributions, not of compliers"
+    note = (
+        ""
+        if fit.first_stage is None
+        else "difference of the reduced-form limit distributions, not of compliers"
+    )
     label = f"top {100 * top:g}% share" if name == "top_share" else name
     p = p_value(abs(estimate), np.abs(errors))
     se = float(errors.std(ddof=1))
@@ -209,7 +215,7 @@ def _interpolation(q: FloatArray, at: float) -> FloatArray:
 
 
 def _linear(fit: R3DResult, name: str, row: FloatArray, level: float) -> Functional:
-    """A weighted sum of tau: exact conditional standard error, normal interval."""
+    """Return a weighted sum of tau: exact conditional standard error, normal interval."""
     from scipy.stats import norm
 
     weights = fit.contrast @ row
@@ -233,9 +239,19 @@ def _distance(fit: R3DResult, level: float) -> Functional:
     estimate = float(np.sqrt(weights @ fit.tau**2))
     norms = np.sqrt((fit.process.draws @ fit.contrast) ** 2 @ weights)
     half = critical_value(norms, level)
-    gradient = fit.contrast @ (weights * fit.tau) / estimate if estimate > 0.0 else np.zeros(fit.contrast.shape[0])
+    gradient = (
+        fit.contrast @ (weights * fit.tau) / estimate if estimate > 0.0 else np.zeros(fit.contrast.shape[0])
+    )
     se = float(np.sqrt(gradient @ fit.process.covariance @ gradient))
     return Functional(
-        "w2", estimate, se, max(0.0, estimate - half), estimate + half, p_value(estimate, norms), None, None, level,
+        "w2",
+        estimate,
+        se,
+        max(0.0, estimate - half),
+        estimate + half,
+        p_value(estimate, norms),
+        None,
+        None,
+        level,
         "interval by the triangle inequality, valid at distance zero",
     )

@@ -96,7 +96,7 @@ class Segments:
     known_means: FloatArray | None = None
 
     def without_values(self) -> Segments:
-        """The same units with their means, but without their values."""
+        """Return the same units with their means, but without their values."""
         return replace(self, y=np.empty(0), weights=None, known_means=self.means())
 
     def means(self) -> FloatArray:
@@ -122,9 +122,13 @@ def check_quantiles(quantiles: ArrayLike | None) -> FloatArray:
     try:
         q = np.atleast_1d(np.asarray(quantiles, dtype=float))
     except (TypeError, ValueError) as error:
-        raise DataError(f"quantiles={quantiles!r} are not numbers; give probabilities such as [0.1, 0.5, 0.9]") from error
+        raise DataError(
+            f"quantiles={quantiles!r} are not numbers; give probabilities such as [0.1, 0.5, 0.9]"
+        ) from error
     if q.ndim != 1 or q.size == 0:
-        raise DataError(f"quantiles have shape {q.shape}; give a non-empty one-dimensional array of probabilities")
+        raise DataError(
+            f"quantiles have shape {q.shape}; give a non-empty one-dimensional array of probabilities"
+        )
     outside = q[~((q > 0.0) & (q < 1.0))]
     if outside.size:
         hint = "; these look like percentages: divide by 100" if q.max() > 1.0 and q.min() >= 0.0 else ""
@@ -244,7 +248,7 @@ def read_segments(
 
 
 def as_frame(data: Any) -> pd.DataFrame:
-    """A pandas frame of anything tabular (pandas, polars, Arrow, DuckDB relations)."""
+    """Return a pandas frame of anything tabular (pandas, polars, Arrow, DuckDB relations)."""
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
@@ -265,9 +269,11 @@ def as_frame(data: Any) -> pd.DataFrame:
 
 
 def _column(table: dict[str, Any], name: Any, role: str) -> Any:
-    """A column by name, or an error that lists what there is."""
+    """Return a column by name, or an error that lists what there is."""
     if not isinstance(name, str):
-        raise DataError(f"{role}={name!r} is not a column name; with long data every variable is named by its column")
+        raise DataError(
+            f"{role}={name!r} is not a column name; with long data every variable is named by its column"
+        )
     if name not in table:
         guess = nearest(name, table)
         hint = f"did you mean {guess!r}? " if guess else ""
@@ -288,7 +294,9 @@ def as_floats(values: Any, name: str) -> FloatArray:
         numbers = pd.to_numeric(pd.Series(values), errors="coerce")
         bad = pd.Series(values)[numbers.isna() & pd.Series(values).notna()]
         first = f" (first: {bad.iloc[0]!r})" if len(bad) else ""
-        raise DataError(f"{name!r} holds {len(bad)} entries that are not numbers{first}; convert the column") from error
+        raise DataError(
+            f"{name!r} holds {len(bad)} entries that are not numbers{first}; convert the column"
+        ) from error
 
 
 def from_columns(
@@ -298,7 +306,9 @@ def from_columns(
     needed = ("y", "x", "unit") if with_x else ("y", "unit")
     for role in needed:
         if getattr(columns, role) is None:
-            raise DataError(f"{role}= is missing: long data need the column names {', '.join(r + '=' for r in needed)}")
+            raise DataError(
+                f"{role}= is missing: long data need the column names {', '.join(r + '=' for r in needed)}"
+            )
     unit = _column(table, columns.unit, "unit")
     y = as_floats(_column(table, columns.y, "y"), columns.y)
     if y.size == 0:
@@ -342,7 +352,9 @@ def _layout(unit: Any, name: str) -> _Layout:
     series = unit if isinstance(unit, pd.Series) else pd.Series(unit)
     lost = int(series.isna().sum())
     if lost:
-        raise DataError(f"{name!r} (unit) is missing in {lost} rows; every row must belong to a unit: drop or label them")
+        raise DataError(
+            f"{name!r} (unit) is missing in {lost} rows; every row must belong to a unit: drop or label them"
+        )
     raw = series.to_numpy()
     if raw.dtype.kind in "iuf":
         keys, uniques = raw, None
@@ -376,7 +388,11 @@ def counting_sort(codes: NDArray[Any], n: int) -> IntArray:
 
     rows = np.arange(codes.size, dtype=np.int32 if codes.size < 2**31 else np.int64)
     one_per_column = csc_array(
-        (np.ones(codes.size, dtype=np.int8), codes.astype(rows.dtype), np.arange(codes.size + 1, dtype=rows.dtype)),
+        (
+            np.ones(codes.size, dtype=np.int8),
+            codes.astype(rows.dtype),
+            np.arange(codes.size + 1, dtype=rows.dtype),
+        ),
         shape=(n, codes.size),
     )
     return np.asarray(one_per_column.tocsr().indices, dtype=np.intp)
@@ -402,7 +418,9 @@ def _constant(values: NDArray[Any], name: str, layout: _Layout) -> NDArray[Any]:
     if values.dtype.kind == "f":
         lost = np.isnan(values)
         if lost.any():
-            units = layout.labels[np.unique(np.searchsorted(layout.starts, np.flatnonzero(lost), side="right") - 1)]
+            units = layout.labels[
+                np.unique(np.searchsorted(layout.starts, np.flatnonzero(lost), side="right") - 1)
+            ]
             raise DataError(
                 f"{name!r} is missing in {int(lost.sum())} rows of units {_some(units)}; "
                 f"drop them first, for instance data.dropna(subset=[{name!r}])"
@@ -411,8 +429,8 @@ def _constant(values: NDArray[Any], name: str, layout: _Layout) -> NDArray[Any]:
         row = int(np.flatnonzero(differs)[0])
         unit = int(np.searchsorted(layout.starts, row, side="right") - 1)
         raise DataError(
-            f"{name!r} varies inside unit {layout.labels[unit]!r} ({first[unit]!r} and {values[row]!r}); it must be one "
-            "value per unit: is unit= the right column?"
+            f"{name!r} varies inside unit {layout.labels[unit]!r} ({first[unit]!r} and {values[row]!r}); it must be "
+            "one value per unit: is unit= the right column?"
         )
     return first
 
@@ -437,13 +455,17 @@ def _clean(
         endless = np.isinf(y)
         if endless.any():
             units = labels[np.unique(np.searchsorted(starts, np.flatnonzero(endless), side="right") - 1)]
-            raise DataError(f"{name!r} is infinite in {int(endless.sum())} rows (units {_some(units)}); remove or cap them")
+            raise DataError(
+                f"{name!r} is infinite in {int(endless.sum())} rows (units {_some(units)}); remove or cap them"
+            )
     lost_y = int(y.size - np.count_nonzero(keep))
     lost_w = 0
     if weights is not None:
         keep, lost_w = _check_weights(weights, keep, starts, labels)
     if lost_y or lost_w:
-        what = [f"{lost_y} missing values of {name!r}"] * bool(lost_y) + [f"{lost_w} rows with weight missing or 0"] * bool(lost_w)
+        what = [f"{lost_y} missing values of {name!r}"] * bool(lost_y) + [
+            f"{lost_w} rows with weight missing or 0"
+        ] * bool(lost_w)
         if missing == "raise":
             raise DataError(f"the data hold {' and '.join(what)}; clean them or pass missing='drop'")
         sizes = np.add.reduceat(keep.astype(np.intp), starts)
@@ -452,7 +474,7 @@ def _clean(
         empty = sizes == 0
         message = f"dropped {' and '.join(what)} of {keep.size} rows"
         if empty.any():
-            message += f", which leaves {int(empty.sum())} units without values ({_some(labels[empty])}): they are left out"
+            message += f", which leaves {int(empty.sum())} units without values: {_some(labels[empty])}"
         notes.warn(message)
         if empty.all():
             raise DataError(f"no unit has a usable value of {name!r}")
@@ -489,7 +511,9 @@ def from_arrays(
     for i, values in enumerate(units):
         array = as_floats(values, f"unit {i}")
         if array.ndim != 1:
-            raise DataError(f"unit {i} is an array of shape {array.shape}; give one-dimensional arrays of micro values")
+            raise DataError(
+                f"unit {i} is an array of shape {array.shape}; give one-dimensional arrays of micro values"
+            )
         arrays.append(array)
     sizes = np.array([a.size for a in arrays], dtype=np.intp)
     labels = np.arange(n) if columns.unit is None else _per_unit(columns.unit, n, "unit", numbers=False)
@@ -523,15 +547,19 @@ def _list_of_weights(weights: Any, sizes: IntArray, labels: NDArray[Any]) -> Flo
 
 
 def _per_unit(values: Any, n: int, name: str, *, numbers: bool = True) -> NDArray[Any]:
-    """A unit-level array of length n."""
+    """Return a unit-level array of length n."""
     if isinstance(values, str):
-        raise DataError(f"{name}={values!r} is a column name, but the data are not a table; give an array with {n} entries")
+        raise DataError(
+            f"{name}={values!r} is a column name, but the data are not a table; give an array with {n} entries"
+        )
     array = as_floats(values, name) if numbers else np.asarray(values)
     if array.ndim != 1 or array.size != n:
         raise DataError(f"{name} has shape {array.shape}; expected one entry for each of the {n} units")
     if numbers and np.isnan(array).any():
         where = np.flatnonzero(np.isnan(array))
-        raise DataError(f"{name} is missing for {where.size} units (positions {_some(where)}); leave these units out")
+        raise DataError(
+            f"{name} is missing for {where.size} units (positions {_some(where)}); leave these units out"
+        )
     return array
 
 
@@ -564,17 +592,21 @@ def _from_matrix(
         raise DataError(f"quantile_matrix has shape {curves.shape}; expected units x quantiles")
     if curves.shape[1] != q.size:
         missing = "quantiles= was not given, and the default has" if default_grid else "quantiles has"
-        raise DataError(f"quantile_matrix has {curves.shape[1]} columns but {missing} {q.size} entries; give one per column")
+        raise DataError(
+            f"quantile_matrix has {curves.shape[1]} columns but {missing} {q.size} entries; give one per column"
+        )
     if columns.y is not None or columns.weights is not None:
         raise DataError("y= and weights= describe micro-data; with quantile_matrix= leave them out")
     n = curves.shape[0]
     bad = ~np.isfinite(curves).all(axis=1)
     if bad.any():
-        raise DataError(f"quantile_matrix is not finite in rows {_some(np.flatnonzero(bad))}; leave these units out")
+        raise DataError(
+            f"quantile_matrix is not finite in rows {_some(np.flatnonzero(bad))}; leave these units out"
+        )
     crossing = (np.diff(curves, axis=1) < -1e-9 * np.abs(curves).max()).any(axis=1)
     if crossing.any():
         notes.warn(
-            f"{int(crossing.sum())} of {n} rows of quantile_matrix descend somewhere ({_some(np.flatnonzero(crossing))}); "
+            f"{int(crossing.sum())} of {n} rows of quantile_matrix descend ({_some(np.flatnonzero(crossing))}); "
             "a quantile function never does: check the order of columns"
         )
     labels = np.arange(n) if columns.unit is None else _per_unit(columns.unit, n, "unit", numbers=False)
@@ -586,7 +618,7 @@ def _from_matrix(
 def _from_segments(
     segments: Segments | Sample, q: FloatArray, rule: Rule, cutoff: float, keep_plain: bool
 ) -> Sample:
-    """Unit quantiles of segments."""
+    """Return unit quantiles of segments."""
     if isinstance(segments, Sample):
         return replace(segments, x=segments.x - cutoff, cutoff=cutoff)
     curves = segment_quantiles(segments.y, segments.starts, segments.sizes, q, rule, segments.weights)
@@ -618,7 +650,7 @@ def build_sample(
     sizes: IntArray | None,
     means: FloatArray,
 ) -> Sample:
-    """A `Sample` of finished curves and unit-level variables by role."""
+    """Return a `Sample` of finished curves and unit-level variables by role."""
     clusters = None
     if "cluster" in level:
         import pandas as pd
@@ -666,12 +698,16 @@ def _check_units(sample: Sample, columns: Columns, continuous_treatment: bool) -
                 "continuous_treatment=True if it is a dose"
             )
         if np.ptp(t) == 0.0:
-            raise DataError(f"{name!r} is {t[0]:g} for every unit: there is no first stage; leave treatment= out")
+            raise DataError(
+                f"{name!r} is {t[0]:g} for every unit: there is no first stage; leave treatment= out"
+            )
     if sample.unit_weights is not None:
         w = sample.unit_weights
         bad = ~(np.isfinite(w) & (w > 0.0))
         if bad.any():
-            raise DataError(f"unit_weights of units {_some(sample.labels[bad])} are not positive and finite; fix or leave out")
+            raise DataError(
+                f"unit_weights of units {_some(sample.labels[bad])} are not positive and finite; fix or leave out"
+            )
 
 
 def _leave_donut(sample: Sample, donut: float | tuple[float, float], notes: Notes) -> Sample:

@@ -119,12 +119,14 @@ def fit_side(
         raise _too_few(int(n_inside[fewest]), order, bandwidth[fewest], plus)
     scale = factorial(deriv) / bandwidth**deriv
     if bandwidth.size == 1:
-        return _common(rows, u[:, 0], np.sqrt(mass), outcomes[rows], order, deriv, scale, n_inside, plus, bandwidth)
+        return _common(
+            rows, u[:, 0], np.sqrt(mass), outcomes[rows], order, deriv, scale, n_inside, plus, bandwidth
+        )
     return _columnwise(rows, u, mass, outcomes[rows], order, deriv, scale, n_inside, plus, bandwidth)
 
 
 def window(x: FloatArray, reach: float, plus: bool) -> slice:
-    """The units of one side within `reach` of the cutoff; `x` ascends.
+    """Return the units of one side within `reach` of the cutoff; `x` ascends.
 
     Examples
     --------

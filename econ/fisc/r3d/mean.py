@@ -52,8 +52,8 @@ class MeanEffect(Result):
     def summary(self) -> str:
         """One line."""
         return (
-            f"rdrobust on unit means: {self.estimate:.4g} (robust se {self.se:.3g}), {100 * (1 - self.alpha):g}% interval "
-            f"[{self.lower:.4g}, {self.upper:.4g}], p = {self.p_value:.3g}"
+            f"rdrobust on unit means: {self.estimate:.4g} (robust se {self.se:.3g}), "
+            f"{100 * (1 - self.alpha):g}% interval [{self.lower:.4g}, {self.upper:.4g}], p = {self.p_value:.3g}"
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -204,7 +204,9 @@ def r3d(
         keep_plain=compat is not None,
     )
     if p <= s and compat is None:
-        notes.warn(f"p={p} is not above s={s}: the estimate is not bias-corrected, so bands may undercover; use p={s + 1}")
+        notes.warn(
+            f"p={p} is not above s={s}: the estimate is not bias-corrected, so bands may undercover; use p={s + 1}"
+        )
     return fit_sample(
         sample, options, bandwidth, bandwidth_treatment, multipliers, random_state, notes, quantile_rule
     )
@@ -257,7 +259,9 @@ def fit_sample(
         raw_plus=fitted.raw_plus,
         raw_minus=fitted.raw_minus,
         bandwidth=plain(bandwidths.minus, bandwidths.plus),
-        bandwidth_treatment=None if bandwidths.t_plus is None else plain(bandwidths.t_minus, bandwidths.t_plus),
+        bandwidth_treatment=None
+        if bandwidths.t_plus is None
+        else plain(bandwidths.t_minus, bandwidths.t_plus),
         bandwidth_minus=single(bandwidths.minus),
         bandwidth_plus=single(bandwidths.plus),
         automatic_bandwidth=bandwidth is None,
@@ -313,9 +317,12 @@ def check_options(
     level = check_level(alpha)
     if n_boot + 1 < 1.0 / level - 1e-9:
         raise DataError(
-            f"n_boot={n_boot} draws cannot give a {100 * (1 - level):g}% band; use at least {int(np.ceil(1 / level)) - 1}"
+            f"n_boot={n_boot} draws cannot give a {100 * (1 - level):g}% band; "
+            f"use at least {int(np.ceil(1 / level)) - 1}"
         )
-    return Options(method, kernel, int(p), int(s), int(deriv), selector, residuals, band, int(n_boot), level, compat)
+    return Options(
+        method, kernel, int(p), int(s), int(deriv), selector, residuals, band, int(n_boot), level, compat
+    )
 
 
 def choose_bandwidths(
@@ -331,7 +338,9 @@ def choose_bandwidths(
         minus, plus = _given(bandwidth, "bandwidth", sample, vector=options.method == "simple")
     if sample.treatment is None:
         if bandwidth_treatment is not None:
-            raise DataError("bandwidth_treatment was given without treatment=; leave it out or name the treatment")
+            raise DataError(
+                "bandwidth_treatment was given without treatment=; leave it out or name the treatment"
+            )
         return Bandwidths(minus, plus), selection
     if isinstance(bandwidth_treatment, str):
         check_option("bandwidth_treatment", bandwidth_treatment, ("common",))
@@ -403,8 +412,8 @@ def _enough_for_selection(sample: Sample, p: int) -> None:
         x = sample.x[sample.plus == plus]
         if x.size < least:
             raise DataError(
-                f"only {x.size} units lie {side} the cutoff; an automatic bandwidth with p={p} needs at least {least} on "
-                "each side: pass bandwidth=, lower p, or gather more units"
+                f"only {x.size} units lie {side} the cutoff; an automatic bandwidth with p={p} needs "
+                f"at least {least} on each side: pass bandwidth=, lower p, or gather more units"
             )
         distinct = np.unique(x).size
         if distinct < p + 2:
@@ -419,7 +428,9 @@ def _given(value: Any, name: str, sample: Sample, *, vector: bool) -> tuple[Floa
     if isinstance(value, dict):
         if set(value) != {"minus", "plus"}:
             raise DataError(f"{name}={value!r}; a dict needs exactly the keys 'minus' and 'plus'")
-        return _given(value["minus"], name, sample, vector=vector)[0], _given(value["plus"], name, sample, vector=vector)[1]
+        return _given(value["minus"], name, sample, vector=vector)[0], _given(
+            value["plus"], name, sample, vector=vector
+        )[1]
     try:
         h = np.atleast_1d(np.asarray(value, dtype=float))
     except (TypeError, ValueError) as error:
@@ -429,13 +440,15 @@ def _given(value: Any, name: str, sample: Sample, *, vector: bool) -> tuple[Floa
         raise DataError(f"{name} has shape {h.shape}; expected {expected}")
     if h.size > 1 and not vector:
         if np.ptp(h) > 0.0:
-            raise DataError(f"{name} varies over quantiles, which only method='simple' allows; give one number")
+            raise DataError(
+                f"{name} varies over quantiles, which only method='simple' allows; give one number"
+            )
         h = h[:1]
     if not np.all(np.isfinite(h) & (h > 0.0)):
         low, high = sample.x[[0, -1]] + sample.cutoff
         raise DataError(
-            f"{name}={h[~(np.isfinite(h) & (h > 0.0))][0]:g}; it must be a positive distance in units of x, which spans "
-            f"{low:g}..{high:g} around the cutoff {sample.cutoff:g}"
+            f"{name}={h[~(np.isfinite(h) & (h > 0.0))][0]:g}; it must be a positive distance in units of x, "
+            f"which spans {low:g}..{high:g} around the cutoff {sample.cutoff:g}"
         )
     if h.size > 1 and np.ptp(h) == 0.0:
         h = h[:1]
@@ -443,7 +456,7 @@ def _given(value: Any, name: str, sample: Sample, *, vector: bool) -> tuple[Floa
 
 
 def _enough_units(sample: Sample, options: Options, bandwidths: Bandwidths, fitted: Estimate) -> None:
-    """A window needs one unit more than coefficients, or residuals say nothing."""
+    """Refuse windows with fewer units than coefficients and one more, where residuals say nothing."""
     least = options.p + 2
     for counts, h, side in (
         (fitted.n_inside_minus, bandwidths.minus, "below"),
@@ -452,14 +465,12 @@ def _enough_units(sample: Sample, options: Options, bandwidths: Bandwidths, fitt
         if counts.min() < least:
             worst = int(np.argmin(counts))
             raise DataError(
-                f"bandwidth {h[worst]:.6g} holds {counts[worst]} units {side} the cutoff, and p={options.p} needs at least "
-                f"{least} for standard errors: widen the bandwidth or lower p"
+                f"bandwidth {h[worst]:.6g} holds {counts[worst]} units {side} the cutoff, and p={options.p} needs "
+                f"at least {least} for standard errors: widen the bandwidth or lower p"
             )
 
 
-def _multipliers(
-    multipliers: Any, sample: Sample, options: Options
-) -> FloatArray | MultiplierName | None:
+def _multipliers(multipliers: Any, sample: Sample, options: Options) -> FloatArray | MultiplierName | None:
     """Check multipliers and bring explicit ones into the sample's order."""
     if multipliers is None:
         return None
@@ -469,7 +480,9 @@ def _multipliers(
     try:
         xi = np.asarray(multipliers, dtype=float)
     except (TypeError, ValueError) as error:
-        raise DataError("multipliers are not numbers; give an array of shape (units, draws) or a name") from error
+        raise DataError(
+            "multipliers are not numbers; give an array of shape (units, draws) or a name"
+        ) from error
     if xi.ndim != 2 or xi.shape[0] not in (sample.n_given, sample.x.size):
         raise DataError(
             f"multipliers have shape {xi.shape}; expected ({sample.n_given}, B), one row per unit in order of first "
@@ -492,7 +505,9 @@ def _judge(sample: Sample, options: Options, fitted: Estimate, stage_se: float |
     if stage_se is not None:
         t = abs(fitted.first_stage) / stage_se if stage_se > 0.0 else np.inf
         if not np.isfinite(fitted.tau).all():
-            raise DataError("the treatment does not jump at the cutoff at all (first stage 0): there is no effect to estimate")
+            raise DataError(
+                "the treatment does not jump at the cutoff at all (first stage 0): there is no effect to estimate"
+            )
         if t < 3.0:
             notes.warn(
                 f"the first stage is weak (jump {fitted.first_stage:.3g}, t = {t:.2g}): ratios are unreliable; "
@@ -504,30 +519,34 @@ def _judge(sample: Sample, options: Options, fitted: Estimate, stage_se: float |
         if smallest * extreme < 1.0:
             few = int(np.count_nonzero(sample.sizes * extreme < 1.0))
             notes.warn(
-                f"{few} of {sample.x.size} units have fewer than {int(np.ceil(1 / extreme - 1e-9))} values (the smallest "
-                f"{smallest}), so that their quantiles at {extreme:g} from the ends are extremes; narrow the quantiles"
+                f"{few} of {sample.x.size} units have fewer than {int(np.ceil(1 / extreme - 1e-9))} values "
+                f"(the smallest {smallest}), so that their quantiles at {extreme:g} from the ends are extremes; narrow the quantiles"
             )
     for plus, side in ((False, "below"), (True, "above")):
         x = sample.x[sample.plus == plus]
         distinct = np.unique(x).size
         if distinct < 10 and distinct < x.size:
             notes.warn(
-                f"the running variable takes only {distinct} values {side} the cutoff: extrapolation to it rests on the "
-                "functional form; consider cluster= by its value"
+                f"the running variable takes only {distinct} values {side} the cutoff: extrapolation to it rests "
+                "on the functional form; consider cluster= by its value"
             )
 
 
 def _stage_error(process: Process) -> float:
-    """Standard error of the jump of the treatment."""
+    """Return standard error of the jump of the treatment."""
     half = process.covariance.shape[0] // 2
     row = np.zeros(2 * half)
     row[process.m], row[half + process.m] = 1.0, -1.0
-    return float(np.sqrt(max(row @ process.covariance @ row, 0.0)))
+    return float(np.sqrt(max(float(row @ process.covariance @ row), 0.0)))
 
 
 def _refuse_with_compat(unit_weights: Any, cluster: Any, covariates: Any, donut: Any, deriv: int) -> None:
-    """The R package has none of these."""
-    if any(v is not None for v in (unit_weights, cluster, covariates)) or donut not in (0, 0.0, (0.0, 0.0)) or deriv:
+    """Refuse what the R package does not have."""
+    if (
+        any(v is not None for v in (unit_weights, cluster, covariates))
+        or donut not in (0, 0.0, (0.0, 0.0))
+        or deriv
+    ):
         raise DataError(
             "compat='r3d-0.1' reproduces a package without unit weights, clusters, covariates, donuts and kinks; "
             "leave these out or leave compat out"
@@ -535,21 +554,23 @@ def _refuse_with_compat(unit_weights: Any, cluster: Any, covariates: Any, donut:
 
 
 def _seed(random_state: Any) -> int:
-    """The seed given, or a fresh one that the provenance keeps."""
+    """Return the seed given, or a fresh one that the provenance keeps."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint32)[0])
     if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)) or random_state < 0:
-        raise DataError(f"random_state={random_state!r}; give a whole number of at least 0, or None for a fresh seed")
+        raise DataError(
+            f"random_state={random_state!r}; give a whole number of at least 0, or None for a fresh seed"
+        )
     return int(random_state)
 
 
 def single(values: Any) -> Any:
-    """A plain number where one value holds for all quantiles, else the array."""
+    """Return a plain number where one value holds for all quantiles, else the array."""
     return values[0].item() if values.size == 1 else values
 
 
 def plain(minus: Any, plus: Any) -> Any:
-    """The bandwidth as the user thinks of it: a number, one per quantile, or (below, above)."""
+    """Return the bandwidth as the user thinks of it: a number, one per quantile, or (below, above)."""
     if np.array_equal(minus, plus):
         return single(plus)
     if minus.size == plus.size == 1:

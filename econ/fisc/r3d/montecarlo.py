@@ -56,11 +56,11 @@ class MonteCarlo(Result):
     provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
-        """The table."""
+        """Return the table."""
         return self.table
 
     def summary(self) -> str:
-        """The table as text."""
+        """Return the table as text."""
         low, high = self.table["coverage"].min(), self.table["coverage"].max()
         head = f"{len(self.table)} cells, coverage {low:.3f} to {high:.3f} (nominal {1 - self.alpha:g})"
         return head + "\n\n" + self.table.to_string(index=False, float_format=lambda v: f"{v:.3f}")
@@ -76,7 +76,9 @@ class MonteCarlo(Result):
         from fisc.report import Figure, Section, Table
 
         figure = Figure.from_matplotlib(
-            self.plot(), caption="Coverage of the uniform band by design and sample size.", alt=self.summary().splitlines()[0]
+            self.plot(),
+            caption="Coverage of the uniform band by design and sample size.",
+            alt=self.summary().splitlines()[0],
         )
         return Section(
             "Monte Carlo: coverage, size and error",
@@ -144,7 +146,9 @@ def monte_carlo(
     for method in methods:
         check_option("method", method, METHODS)
     if reps < 1 or min(sizes, default=0) < 20:
-        raise DataError(f"reps={reps}, sizes={tuple(sizes)}; give at least one replication and sizes of at least 20 units")
+        raise DataError(
+            f"reps={reps}, sizes={tuple(sizes)}; give at least one replication and sizes of at least 20 units"
+        )
     settings = {m: _options(m, n_boot, alpha, None, options) for m in methods}
     rivals = {m: _options(m, n_boot, alpha, "r3d-0.1", options) for m in methods} if reference else {}
     jobs = [
@@ -173,7 +177,14 @@ def monte_carlo(
                     row |= _against(own, rival, design)
                 rows.append(row)
     history = record(
-        options={"designs": list(designs), "sizes": list(sizes), "methods": list(methods), "reps": reps, "n_boot": n_boot, **options},
+        options={
+            "designs": list(designs),
+            "sizes": list(sizes),
+            "methods": list(methods),
+            "reps": reps,
+            "n_boot": n_boot,
+            **options,
+        },
         seed=seed,
     )
     return MonteCarlo(pd.DataFrame(rows), alpha, history)
@@ -185,7 +196,11 @@ def _options(method: Method, n_boot: int, alpha: float, compat: str | None, extr
 
 
 def _chunk(
-    design: DesignName, n: int, seeds: list[int], settings: dict[Method, Options], rivals: dict[Method, Options]
+    design: DesignName,
+    n: int,
+    seeds: list[int],
+    settings: dict[Method, Options],
+    rivals: dict[Method, Options],
 ) -> dict[str, FloatArray]:
     """Replications of one design and size, shape (replications, 4 + m) by method; NaN where a fit failed."""
     target = truth(design, DECILES)
@@ -199,7 +214,7 @@ def _chunk(
 
 
 def draw_sample(design: DesignName, n: int, seed: int) -> Sample:
-    """The sample of ``simulate(design, n, seed)``, without the detour by a DataFrame."""
+    """Return the sample of ``simulate(design, n, seed)``, without the detour by a DataFrame."""
     x, y, t = draw(design, n, np.random.default_rng([DESIGNS.index(design), n, seed]), UNIT_SIZE)
     starts = np.arange(n) * UNIT_SIZE
     curves = segment_quantiles(y.ravel(), starts, np.full(n, UNIT_SIZE), DECILES)
@@ -244,7 +259,7 @@ def _row(design: str, n: int, method: str, block: FloatArray, alpha: float) -> d
 
 
 def _against(own: FloatArray, rival: FloatArray, design: str) -> dict[str, float]:
-    """The R package on the replications where it returned something."""
+    """Return the R package on the replications where it returned something."""
     both = ~(np.isnan(own).any(axis=1) | np.isnan(rival).any(axis=1))
     ours, theirs = own[both, len(_COLUMNS) :], rival[both, len(_COLUMNS) :]
     return {

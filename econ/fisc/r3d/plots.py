@@ -51,14 +51,33 @@ def effect(fit: R3DResult, ax: Axes | None = None) -> Axes:
     finite = np.isfinite(fit.band_lower) & np.isfinite(fit.band_upper)
     if fit.tau.size == 1:
         half = np.abs(np.array([fit.tau - fit.band_lower, fit.band_upper - fit.tau]))
-        ax.errorbar(fit.quantiles, fit.tau, yerr=half, fmt="o", color=BELOW, capsize=4, label=f"effect, {level} interval")
+        ax.errorbar(
+            fit.quantiles,
+            fit.tau,
+            yerr=half,
+            fmt="o",
+            color=BELOW,
+            capsize=4,
+            label=f"effect, {level} interval",
+        )
     else:
         q = fit.quantiles
         if fit.band_kind == "pointwise":
-            shade(ax, q, fit.band_lower, fit.band_upper, color=BELOW, alpha=0.3, label=f"{level} pointwise intervals")
+            shade(
+                ax,
+                q,
+                fit.band_lower,
+                fit.band_upper,
+                color=BELOW,
+                alpha=0.3,
+                label=f"{level} pointwise intervals",
+            )
         else:
             if finite.any():
-                lower, upper = np.where(finite, fit.band_lower, np.nan), np.where(finite, fit.band_upper, np.nan)
+                lower, upper = (
+                    np.where(finite, fit.band_lower, np.nan),
+                    np.where(finite, fit.band_upper, np.nan),
+                )
                 shade(ax, q, lower, upper, color=BELOW, label=f"{level} uniform band")
             point = fit.band("pointwise")
             shade(ax, q, point.lower, point.upper, color=BELOW, alpha=0.3, label=f"{level} pointwise")
@@ -123,7 +142,9 @@ def densities(fit: R3DResult, ax: Axes | None = None) -> Axes:
     ):
         values = np.interp(fine, q, curve)
         if np.ptp(values) == 0.0:
-            raise DataError("a limit quantile curve is constant: the distribution is one point and has no density")
+            raise DataError(
+                "a limit quantile curve is constant: the distribution is one point and has no density"
+            )
         density = gaussian_kde(values, bw_method=0.18)(grid) * (q[-1] - q[0])
         ax.plot(grid, density, color=colour, linestyle=style, linewidth=2.0, label=label)
         shade(ax, grid, np.zeros_like(grid), density, color=colour)
@@ -154,7 +175,7 @@ def rd(
     """
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
         raise DataError(f"bins={bins!r}; give a whole number of at least 1")
-    sample, options = fit.sample, fit.options
+    sample = fit.sample
     ax = axes_of(ax, height=4.4)
     columns = sorted({int(np.argmin(np.abs(fit.quantiles - q))) for q in quantiles})
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(columns))]
@@ -164,7 +185,14 @@ def rd(
         for group in np.array_split(own, min(bins, own.size)):
             at = float(sample.x[group].mean()) + sample.cutoff
             for i, (column, colour) in enumerate(zip(columns, colours, strict=True)):
-                ax.plot(at, sample.curves[group, column].mean(), markers[i % 5], color=colour, alpha=0.45, markeredgewidth=0)
+                ax.plot(
+                    at,
+                    sample.curves[group, column].mean(),
+                    markers[i % 5],
+                    color=colour,
+                    alpha=0.45,
+                    markeredgewidth=0,
+                )
         h = np.atleast_1d(fit.bandwidth_plus if plus else fit.bandwidth_minus)
         lines = _fitted_lines(fit, h, plus)
         for (x, y), colour, column in zip((lines[c] for c in columns), colours, columns, strict=True):
@@ -182,7 +210,7 @@ def rd(
 
 
 def _fitted_lines(fit: R3DResult, h: FloatArray, plus: bool) -> list[tuple[FloatArray, FloatArray]]:
-    """x (relative to the cutoff) and fitted value along the window, for every quantile."""
+    """X (relative to the cutoff) and fitted value along the window, for every quantile."""
     sample, options = fit.sample, fit.options
     side = fit_side(
         sample.x, sample.curves, h, options.p, options.kernel, plus=plus, unit_weights=sample.unit_weights
@@ -206,19 +234,39 @@ def sensitivity_picture(result: Sensitivity, ax: Axes | None = None) -> Axes:
     ax = axes_of(ax)
     table = result.table
     x = table["bandwidth"].to_numpy(dtype=float)
-    shade(ax, x, table["lower"].to_numpy(), table["upper"].to_numpy(), color=INK, alpha=0.12,
-          label=f"mean effect, {100 * (1 - result.alpha):g}% interval")
+    shade(
+        ax,
+        x,
+        table["lower"].to_numpy(),
+        table["upper"].to_numpy(),
+        color=INK,
+        alpha=0.12,
+        label=f"mean effect, {100 * (1 - result.alpha):g}% interval",
+    )
     ax.plot(x, table["mean_effect"], "o-", color=INK, linewidth=2.0, label="mean effect")
     styles = ((0.1, (0, (1, 1.5))), (0.5, (0, (5, 2))), (0.9, (0, (6, 2, 1, 2))))
     columns = [int(np.argmin(np.abs(result.quantiles - q))) for q, _ in styles]
     for i, (column, (_, style)) in enumerate(zip(columns, styles, strict=True)):
         if column not in columns[:i]:
-            ax.plot(x, result.tau[:, column], color=COLOURS[i], linestyle=style, label=f"effect at quantile {result.quantiles[column]:g}")
+            ax.plot(
+                x,
+                result.tau[:, column],
+                color=COLOURS[i],
+                linestyle=style,
+                label=f"effect at quantile {result.quantiles[column]:g}",
+            )
     used = x[np.isclose(result.multipliers, 1.0)]
     for value in used:
         reference_line(ax, float(value), which="x")
-        ax.annotate("used", (float(value), 0.02), xycoords=("data", "axes fraction"), xytext=(4, 0),
-                    textcoords="offset points", color=MUTED, fontsize=9)
+        ax.annotate(
+            "used",
+            (float(value), 0.02),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            color=MUTED,
+            fontsize=9,
+        )
     reference_line(ax, 0.0)
     ax.set_xlabel("bandwidth, units of the running variable")
     ax.set_ylabel("effect, units of the outcome")
@@ -236,27 +284,38 @@ def running_density(test: DensityTest, ax: Axes | None = None) -> Axes:
     x, c = test.x, test.cutoff
     width = 2.0 * float(np.subtract(*np.quantile(x, [0.75, 0.25]))) * x.size ** (-1 / 3)
     low, high = np.quantile(x, [0.005, 0.995])
-    width = width if width > 0.0 else max(float(high - low), 1e-12) / 20
+    fine = max(float(high - low), 1e-12) / 24
+    width = min(width, fine) if width > 0.0 else fine
     left = c - width * np.arange(int(np.ceil(max(c - low, 0.0) / width)) + 1)[::-1]
     right = c + width * np.arange(int(np.ceil(max(high - c, 0.0) / width)) + 1)
     for edges, colour, label in ((left, BELOW, "below"), (right, ABOVE, "above")):
         if edges.size > 1:
             counts, _ = np.histogram(x[x < c] if label == "below" else x[x >= c], edges)
-            ax.bar(edges[:-1], counts / (x.size * width), width=width, align="edge", color=colour, alpha=0.35,
-                   edgecolor="white", label=f"units {label} the cutoff")
+            ax.bar(
+                edges[:-1],
+                counts / (x.size * width),
+                width=width,
+                align="edge",
+                color=colour,
+                alpha=0.35,
+                edgecolor="white",
+                label=f"units {label} the cutoff",
+            )
     reach = 0.06 * float(high - low)
     for value, se, shift, colour in (
         (test.density_minus, test.se_minus, -reach, BELOW),
         (test.density_plus, test.se_plus, reach, ABOVE),
     ):
-        ax.errorbar(c + 0.25 * shift, value, yerr=1.96 * se, fmt="o", color=colour, capsize=4, linewidth=2.0, zorder=4)
+        half = [[min(1.96 * se, max(value, 0.0))], [1.96 * se]]  # a density is not negative
+        ax.errorbar(
+            c + 0.25 * shift, value, yerr=half, fmt="o", color=colour, capsize=4, linewidth=2.0, zorder=4
+        )
     ax.plot([], [], "o", color=MUTED, label="density at the cutoff, 95% interval")
     reference_line(ax, c, which="x")
     ax.set_xlabel("running variable")
     ax.set_ylabel("density")
     ax.set_title(f"Running variable at the cutoff (no jump: p = {test.p_value:.2g})")
-    bottom, top = ax.get_ylim()
-    ax.set_ylim(bottom, top * 1.25)
+    ax.set_ylim(0.0, ax.get_ylim()[1] * 1.25)
     ax.legend(loc="upper left", ncols=2)
     return ax
 
@@ -266,10 +325,22 @@ def placebo_picture(result: Diagnosis, ax: Axes | None = None) -> Axes:
     """Mean effect with interval at the true cutoff and at placebo cutoffs."""
     ax = axes_of(ax)
     table = result.placebo
-    for placebo, colour, marker, label in ((False, ABOVE, "D", "true cutoff"), (True, MUTED, "o", "placebo cutoffs")):
+    for placebo, colour, marker, label in (
+        (False, ABOVE, "D", "true cutoff"),
+        (True, MUTED, "o", "placebo cutoffs"),
+    ):
         part = table[table["placebo"] == placebo]
         half = np.array([part["mean_effect"] - part["lower"], part["upper"] - part["mean_effect"]])
-        ax.errorbar(part["cutoff"], part["mean_effect"], yerr=half, fmt=marker, color=colour, capsize=4, linewidth=1.8, label=label)
+        ax.errorbar(
+            part["cutoff"],
+            part["mean_effect"],
+            yerr=half,
+            fmt=marker,
+            color=colour,
+            capsize=4,
+            linewidth=1.8,
+            label=label,
+        )
     reference_line(ax, 0.0)
     ax.set_xlabel("cutoff, units of the running variable")
     ax.set_ylabel("mean effect, units of the outcome")
@@ -290,9 +361,24 @@ def monte_carlo_coverage(result: MonteCarlo, ax: Axes | None = None) -> Axes:
     for i, method in enumerate(methods):
         part = table[table["method"] == method].reset_index(drop=True)
         y = np.arange(len(part)) + 0.22 * (i - 0.5 * (len(methods) - 1))
-        ax.errorbar(part["coverage"], y, xerr=2 * part["mc_se"], fmt="os^"[i % 3], color=COLOURS[i], capsize=2, label=method)
+        ax.errorbar(
+            part["coverage"],
+            y,
+            xerr=2 * part["mc_se"],
+            fmt="os^"[i % 3],
+            color=COLOURS[i],
+            capsize=2,
+            label=method,
+        )
         if "r_coverage" in part:
-            ax.plot(part["r_coverage"], y, "os^"[i % 3], markerfacecolor="none", color=COLOURS[i], label=f"{method}, R package")
+            ax.plot(
+                part["r_coverage"],
+                y,
+                "os^"[i % 3],
+                markerfacecolor="none",
+                color=COLOURS[i],
+                label=f"{method}, R package",
+            )
     reference_line(ax, 1.0 - result.alpha, which="x")
     ax.set_yticks(np.arange(len(cells)), [f"{row.design}, n = {row.n}" for row in cells.itertuples()])
     ax.set_ylim(len(cells) - 0.4, -0.6)

@@ -173,14 +173,14 @@ def draw_multipliers(law: MultiplierName, n: int, n_boot: int, seed: int) -> Flo
     if law == "normal":
         return rng.standard_normal((n, n_boot))
     if law == "rademacher":
-        return 2.0 * rng.integers(0, 2, (n, n_boot)) - 1.0
+        return np.asarray(2.0 * rng.integers(0, 2, (n, n_boot)) - 1.0)
     golden = (1.0 + np.sqrt(5.0)) / 2.0
     low = rng.random((n, n_boot)) < golden / np.sqrt(5.0)
-    return np.where(low, 1.0 - golden, golden)
+    return np.asarray(np.where(low, 1.0 - golden, golden))
 
 
 def critical_value(suprema: FloatArray, alpha: float) -> float:
-    """The ceil((1 - alpha)(B + 1))-th smallest of B suprema, at most the largest.
+    """Return the ceil((1 - alpha)(B + 1))-th smallest of B suprema, at most the largest.
 
     Examples
     --------

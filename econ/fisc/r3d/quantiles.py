@@ -92,7 +92,7 @@ def _unweighted(values: FloatArray, q: FloatArray, rule: Rule) -> FloatArray:
     size = values.shape[1]
     if rule == "inverse_cdf":
         rank = np.ceil(size * q - _POSITION_SLACK).astype(np.intp)
-        return values.take(np.clip(rank, 1, size) - 1, axis=1)
+        return np.asarray(values.take(np.clip(rank, 1, size) - 1, axis=1))
     position = (size - 1) * q
     low = np.floor(position).astype(np.intp)
     high = np.minimum(low + 1, size - 1)
@@ -102,7 +102,7 @@ def _unweighted(values: FloatArray, q: FloatArray, rule: Rule) -> FloatArray:
     right -= left
     right *= share
     right += left
-    return right
+    return np.asarray(right)
 
 
 def _weighted(values: FloatArray, weights: FloatArray, q: FloatArray, rule: Rule) -> FloatArray:
@@ -181,4 +181,4 @@ def trapezoid_weights(q: FloatArray) -> FloatArray:
     weights = np.zeros(q.size)
     weights[:-1] += steps / 2
     weights[1:] += steps / 2
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())

@@ -36,7 +36,7 @@ def rearrange_1001(curve: FloatArray, q: FloatArray) -> FloatArray:
 
 
 def reference_estimate(sample: Sample, design: Design, h: FloatArray, h_treatment: float | None) -> Estimate:
-    """The package's estimate and the scores its bootstrap sums.
+    """Return the package's estimate and the scores its bootstrap sums.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _stage(
 def reference_bandwidth(
     x: FloatArray, outcomes: FloatArray, *, kernel: Kernel, s: int, pooled: bool, coverage: bool
 ) -> dict[str, FloatArray]:
-    """The package's automatic bandwidth.
+    """Return the package's automatic bandwidth.
 
     Parameters
     ----------
@@ -184,10 +184,10 @@ def _riemann_constants(kernel: Kernel, s: int, plus: bool) -> tuple[float, float
 
 
 def type7_critical_value(draws: FloatArray, alpha: float) -> float:
-    """The package's critical value of a test, which is not the rule of its band."""
+    """Return the package's critical value of a test, which is not the rule of its band."""
     return float(np.quantile(draws, 1.0 - alpha))
 
 
 def share_at_least(statistic: float, draws: FloatArray) -> float:
-    """The package's p-value, which can be zero."""
+    """Return the package's p-value, which can be zero."""
     return float(np.mean(draws >= statistic))

@@ -137,7 +137,7 @@ class R3DResult(Result):
 
     @property
     def method(self) -> str:
-        """ "frechet" or "simple"."""
+        """Which estimator: "frechet" or "simple"."""
         return self.options.method
 
     @property
@@ -176,7 +176,7 @@ class R3DResult(Result):
         return shares[0], shares[1]
 
     def band(self, kind: Band | None = None, alpha: float | None = None) -> Limits:
-        """A confidence band of any kind and level from the same fit.
+        """Return a confidence band of any kind and level from the same fit.
 
         Parameters
         ----------
@@ -191,10 +191,12 @@ class R3DResult(Result):
         Limits
             `lower`, `upper` and `critical_value`.
         """
-        kind = self.band_kind if kind is None else check_option("band", kind, BANDS)
+        chosen: Band = self.band_kind if kind is None else check_option("band", kind, BANDS)
         level = self.alpha if alpha is None else check_level(alpha)
         jump = self.q_plus - self.q_minus
-        return make_band(kind, level, self.tau, self.se, self.process, self.contrast, jump, self.first_stage)
+        return make_band(
+            chosen, level, self.tau, self.se, self.process, self.contrast, jump, self.first_stage
+        )
 
     def test(
         self,
@@ -229,11 +231,19 @@ class R3DResult(Result):
             `statistic`, `critical_value`, `p_value`.
         """
         return run_test(
-            self, name, interval=interval, studentized=studentized, alternative=alternative, null=null, alpha=alpha
+            self,
+            name,
+            interval=interval,
+            studentized=studentized,
+            alternative=alternative,
+            null=null,
+            alpha=alpha,
         )
 
     def tests(
-        self, intervals: Sequence[tuple[float, float]] | None = None, names: Sequence[TestName] = ("nullity", "homogeneity")
+        self,
+        intervals: Sequence[tuple[float, float]] | None = None,
+        names: Sequence[TestName] = ("nullity", "homogeneity"),
     ) -> pd.DataFrame:
         """Several tests in one table, with Holm's adjustment within each hypothesis.
 
@@ -251,9 +261,10 @@ class R3DResult(Result):
         """
         import pandas as pd
 
+        wanted: list[Any] = [None] if intervals is None else list(intervals)
         frames = []
         for name in names:
-            rows = [self.test(name, interval=i).to_frame() for i in (intervals or [None])]
+            rows = [self.test(name, interval=i).to_frame() for i in wanted]
             block = pd.concat(rows, ignore_index=True)
             frames.append(block.assign(p_holm=holm(block["p_value"].to_numpy())))
         return pd.concat(frames, ignore_index=True)
@@ -266,7 +277,7 @@ class R3DResult(Result):
         top: float = 0.1,
         alpha: float | None = None,
     ) -> Functional:
-        """A number made of the curves, with its standard error and interval.
+        """Return a number made of the curves, with its standard error and interval.
 
         Parameters
         ----------
@@ -288,7 +299,7 @@ class R3DResult(Result):
         return evaluate(self, name, interval=interval, top=top, alpha=alpha)
 
     def mean_effect(self) -> MeanEffect:
-        """The scalar companion: rdrobust on unit means, beside the mean of this curve."""
+        """Return the scalar companion: rdrobust on unit means, beside the mean of this curve."""
         from .mean import mean_effect
 
         return mean_effect(self)
@@ -345,8 +356,13 @@ class R3DResult(Result):
             }
         )
 
+    def __repr__(self) -> str:
+        from .summary import head
+
+        return f"<R3DResult: {head(self)}>"
+
     def summary(self) -> str:
-        """The fit in words and numbers."""
+        """Return the fit in words and numbers, with rdrobust on unit means for comparison."""
         from .summary import summarise
 
         return summarise(self)
@@ -374,7 +390,7 @@ class R3DResult(Result):
         return draw(self, kind, ax, **options)
 
     def section(self) -> Section:
-        """The fit as a section of a report."""
+        """Return the fit as a section of a report."""
         from .summary import make_section
 
         return make_section(self)

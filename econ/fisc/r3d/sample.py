@@ -69,7 +69,7 @@ class Sample:
         return self.x >= 0.0
 
     def take(self, rows: NDArray[Any]) -> Sample:
-        """The same sample with only the units `rows` (a mask or positions)."""
+        """Return the same sample with only the units `rows` (a mask or positions)."""
 
         def pick(values: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if values is None else values[rows]
@@ -90,5 +90,5 @@ class Sample:
         )
 
     def numbered(self) -> Sample:
-        """The same sample with positions counted anew in its present order."""
+        """Return the same sample with positions counted anew in its present order."""
         return replace(self, position=np.arange(self.x.size), n_given=self.x.size)

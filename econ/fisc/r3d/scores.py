@@ -83,10 +83,10 @@ def _degrees(fit: SideFit, order: int, clusters: IntArray | None) -> FloatArray:
     k = fit.n_inside.astype(float)
     spare = np.maximum(k - (order + 1), 1.0)
     if clusters is None:
-        return k / spare
+        return np.asarray(k / spare)
     codes = clusters[fit.rows]
     groups = np.array([np.unique(codes[column]).size for column in fit.inside.T], dtype=float)
-    return groups / np.maximum(groups - 1.0, 1.0) * (k - 1.0) / spare
+    return np.asarray(groups / np.maximum(groups - 1.0, 1.0) * (k - 1.0) / spare)
 
 
 def _clustered(
@@ -112,7 +112,9 @@ def _clustered(
         gain = np.where(lam > 1e-12, ((1.0 - lam) ** power - 1.0) / np.where(lam > 1e-12, lam, 1.0), -power)
         middle = np.einsum("gab,gb,gcb->gac", vectors, gain, vectors)
         weighted = root * errors[:, which]
-        projected = np.stack([sum_by(group, basis[:, [j]] * weighted, n_groups) for j in range(basis.shape[1])], 1)
+        projected = np.stack(
+            [sum_by(group, basis[:, [j]] * weighted, n_groups) for j in range(basis.shape[1])], 1
+        )
         change = np.einsum("ia,iab,ibm->im", basis, middle[group], projected[group])
         adjusted = weighted + change
         inside = root > 0.0
@@ -122,7 +124,7 @@ def _clustered(
 
 
 def sum_by(group: IntArray, values: FloatArray, n_groups: int) -> FloatArray:
-    """Sums of the rows of `values` within groups, shape (n_groups, columns)."""
+    """Return sums of the rows of `values` within groups, shape (n_groups, columns)."""
     from scipy.sparse import csr_array
 
     k = group.size
@@ -155,4 +157,4 @@ def neighbour_residuals(x: FloatArray, outcomes: FloatArray, fit: SideFit) -> Fl
     count = (right - left - 1).astype(float)[:, None]
     mean = (running[right] - running[left] - own) / count
     residual = np.sqrt(count / (count + 1.0)) * (own - mean)
-    return residual[fit.rows.start - side.start : fit.rows.stop - side.start]
+    return np.asarray(residual[fit.rows.start - side.start : fit.rows.stop - side.start])

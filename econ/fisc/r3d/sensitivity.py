@@ -31,8 +31,8 @@ class Sensitivity(Result):
     multipliers : array, shape (k,)
         Factors of the bandwidth.
     table : DataFrame
-        One row a factor: bandwidth, units inside, mean effect with interval, p-values; rows where the window held too few
-        units are NaN.
+        One row a factor: bandwidth, units inside, mean effect with interval, p-values; rows where the
+        window held too few units are NaN.
     quantiles : array, shape (m,)
         Probabilities.
     tau, band_lower, band_upper : array, shape (k, m)
@@ -50,14 +50,15 @@ class Sensitivity(Result):
     alpha: float
 
     def to_frame(self) -> pd.DataFrame:
-        """The table."""
+        """Return the table."""
         return self.table
 
     def summary(self) -> str:
-        """The table as text."""
+        """Return the table as text."""
         means = self.table["mean_effect"].to_numpy(dtype=float)
         good = means[np.isfinite(means)]
-        head = f"mean effect {good.min():.4g} to {good.max():.4g} over bandwidths times {self.multipliers.min():g} to {self.multipliers.max():g}"
+        low, high = self.multipliers.min(), self.multipliers.max()
+        head = f"mean effect {good.min():.4g} to {good.max():.4g} over bandwidths times {low:g} to {high:g}"
         return head + "\n\n" + self.table.to_string(index=False, float_format=lambda v: f"{v:.4g}")
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -71,8 +72,12 @@ class Sensitivity(Result):
         from fisc.report import Figure, Section, Table
 
         head = self.summary().splitlines()[0]
-        figure = Figure.from_matplotlib(self.plot(), caption="Effect at multiples of the bandwidth.", alt=head)
-        return Section("Bandwidth sensitivity", body=head, figures=(figure,), tables=(Table(self.table, index=False),))
+        figure = Figure.from_matplotlib(
+            self.plot(), caption="Effect at multiples of the bandwidth.", alt=head
+        )
+        return Section(
+            "Bandwidth sensitivity", body=head, figures=(figure,), tables=(Table(self.table, index=False),)
+        )
 
 
 def sensitivity(fit: R3DResult, multipliers: ArrayLike = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)) -> Sensitivity:
@@ -127,7 +132,7 @@ def sensitivity(fit: R3DResult, multipliers: ArrayLike = (0.5, 0.75, 1.0, 1.25, 
 
 
 def refit(fit: R3DResult, factor: float) -> R3DResult:
-    """The same fit with its bandwidths times `factor`, same seed."""
+    """Return the same fit with its bandwidths times `factor`, same seed."""
     from .inputs import Notes
     from .model import fit_sample
 

@@ -20,12 +20,16 @@ _BANDS = {
     "pointwise": "pointwise intervals (not simultaneous)",
     "anderson_rubin": "uniform Anderson-Rubin band",
 }
-_RULES = {"mse": "minimises squared error", "cer": "minimises coverage error", "msetwo": "minimises squared error by side"}
+_RULES = {
+    "mse": "minimises squared error",
+    "cer": "minimises coverage error",
+    "msetwo": "minimises squared error by side",
+}
 
 
 def summarise(fit: R3DResult) -> str:
     """Plain-text summary of a fit."""
-    lines = [_head(fit), ""]
+    lines = [head(fit), ""]
     lines += [f"{label:<22}{value}" for label, value in facts(fit)]
     table = selected_rows(fit)
     lines += ["", table.to_string(index=False, float_format=lambda v: f"{v:.4g}"), ""]
@@ -41,7 +45,7 @@ def summarise(fit: R3DResult) -> str:
 
 
 def companion(fit: R3DResult) -> list[str]:
-    """What rdrobust says about unit means, in one line; none without data or under `compat`."""
+    """Return what rdrobust says about unit means, in one line; none without data or under `compat`."""
     if fit._sample is None or fit.compat is not None:
         return []
     try:
@@ -54,7 +58,8 @@ def _level(fit: R3DResult) -> str:
     return f"{100 * (1 - fit.alpha):g}%"
 
 
-def _head(fit: R3DResult) -> str:
+def head(fit: R3DResult) -> str:
+    """Kind of design, cutoff and number of units."""
     kind = ("Fuzzy" if fit.fuzzy else "Sharp") + (" kink" if fit.deriv else "")
     return f"{kind} distributional regression discontinuity, cutoff {fit.cutoff:g}, {fit.n_minus} + {fit.n_plus} units"
 
@@ -63,7 +68,10 @@ def facts(fit: R3DResult) -> list[tuple[str, str]]:
     """Label and value of what describes a fit."""
     options = fit.options
     rows = [
-        ("method", f"{options.method}, {options.kernel} kernel, order {options.p} (bandwidth for order {options.s})"),
+        (
+            "method",
+            f"{options.method}, {options.kernel} kernel, order {options.p} (bandwidth for order {options.s})",
+        ),
         ("units below / above", f"{fit.n_minus} / {fit.n_plus}"),
         ("within bandwidth", f"{_range(fit.n_effective_minus)} / {_range(fit.n_effective_plus)}"),
         (
@@ -93,7 +101,7 @@ def _range(values: Any) -> str:
 
 
 def selected_rows(fit: R3DResult) -> Any:
-    """The rows of the table nearest to usual quantiles."""
+    """Return the rows of the table nearest to usual quantiles."""
     frame = fit.to_frame().drop(columns=["bandwidth_minus", "bandwidth_plus"])
     if len(frame) > len(_SHOWN) + 4:
         nearest = sorted({int(np.argmin(np.abs(fit.quantiles - q))) for q in _SHOWN})
@@ -107,12 +115,14 @@ def _tests(fit: R3DResult) -> list[Any]:
 
 
 def verdict(fit: R3DResult) -> str:
-    """What the band says, in a sentence or two."""
+    """Return what the band says, in a sentence or two."""
     outside = (fit.band_lower > 0.0) | (fit.band_upper < 0.0)
     span = f"[{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]"
     simultaneous = fit.band_kind != "pointwise"
     if not outside.any():
-        words = f"The {_level(fit)} band holds zero at every quantile in {span}: these data do not show an effect"
+        words = (
+            f"The {_level(fit)} band holds zero at every quantile in {span}: these data do not show an effect"
+        )
         words += " anywhere in the distribution." if simultaneous else " at any single quantile."
     else:
         up, down = fit.quantiles[fit.band_lower > 0.0], fit.quantiles[fit.band_upper < 0.0]
@@ -130,7 +140,7 @@ def verdict(fit: R3DResult) -> str:
 
 
 def _spans(q: Any, chosen: Any) -> str:
-    """Runs of neighbouring grid points as ranges."""
+    """Return runs of neighbouring grid points as ranges."""
     index = np.searchsorted(q, chosen)
     runs = np.split(index, np.flatnonzero(np.diff(index) > 1) + 1)
     return ", ".join(f"{q[r[0]]:g}" if r.size == 1 else f"{q[r[0]]:g} to {q[r[-1]]:g}" for r in runs)
@@ -155,8 +165,14 @@ def make_section(fit: R3DResult) -> Section:
     lines = [verdict(fit), ""] + [f"- **{label}**: {value}" for label, value in facts(fit)]
     lines += [f"- {test.summary()}" for test in _tests(fit)]
     lines += [f"- {line}" for line in companion(fit)]
-    table = Table(selected_rows(fit).set_index("quantile"), caption="Effect at selected quantiles", decimals=4)
+    table = Table(
+        selected_rows(fit).set_index("quantile"), caption="Effect at selected quantiles", decimals=4
+    )
     return Section(
-        _head(fit), body="\n".join(lines), figures=(effect, limits), tables=(table,), notes=fit.warnings,
+        head(fit),
+        body="\n".join(lines),
+        figures=(effect, limits),
+        tables=(table,),
+        notes=fit.warnings,
         provenance=fit.provenance,
     )

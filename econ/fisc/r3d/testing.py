@@ -74,8 +74,8 @@ class HypothesisTest(Result):
         """One line: hypothesis, statistic, p-value."""
         lo, hi = self.interval
         return (
-            f"{self.name} on [{lo:g}, {hi:g}]: statistic {self.statistic:.4g}, critical value {self.critical_value:.4g} "
-            f"at level {self.alpha:g}, p = {self.p_value:.3g}  (H0: {self.null})"
+            f"{self.name} on [{lo:g}, {hi:g}]: statistic {self.statistic:.4g}, critical value "
+            f"{self.critical_value:.4g} at level {self.alpha:g}, p = {self.p_value:.3g}  (H0: {self.null})"
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -94,8 +94,10 @@ class HypothesisTest(Result):
         )
 
 
-def grid_points(q: FloatArray, interval: ArrayLike | None, *, exact: bool = False) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Indices of the grid points in an interval, ends included up to rounding.
+def grid_points(
+    q: FloatArray, interval: ArrayLike | None, *, exact: bool = False
+) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Return indices of the grid points in an interval, ends included up to rounding.
 
     Examples
     --------
@@ -110,7 +112,9 @@ def grid_points(q: FloatArray, interval: ArrayLike | None, *, exact: bool = Fals
     slack = 0.0 if exact else _TOLERANCE
     inside = np.flatnonzero((q >= ends[0] - slack) & (q <= ends[1] + slack))
     if inside.size == 0:
-        raise DataError(f"interval ({ends[0]:g}, {ends[1]:g}) holds none of the quantiles, which span {q[0]:g}..{q[-1]:g}")
+        raise DataError(
+            f"interval ({ends[0]:g}, {ends[1]:g}) holds none of the quantiles, which span {q[0]:g}..{q[-1]:g}"
+        )
     return inside
 
 
@@ -171,7 +175,7 @@ _RELATION = {"two-sided": "=", "greater": "<=", "less": ">="}
 
 
 def _supremum(values: FloatArray, alternative: Alternative) -> FloatArray:
-    """max |v|, max v or max -v over the last axis."""
+    """Max |v|, max v or max -v over the last axis."""
     if alternative == "two-sided":
         values = np.abs(values)
     elif alternative == "less":
@@ -186,15 +190,23 @@ def _gini(fit: R3DResult) -> tuple[FloatArray, FloatArray, str]:
     """
     difference = gini(fit.q_plus, fit.quantiles) - gini(fit.q_minus, fit.quantiles)
     if not np.isfinite(difference):
-        raise DataError("the Gini coefficient needs a distribution with a positive mean on both sides of the cutoff")
-    draws = gini(fit.q_plus + fit.process.plus, fit.quantiles) - gini(fit.q_minus + fit.process.minus, fit.quantiles)
+        raise DataError(
+            "the Gini coefficient needs a distribution with a positive mean on both sides of the cutoff"
+        )
+    draws = gini(fit.q_plus + fit.process.plus, fit.quantiles) - gini(
+        fit.q_minus + fit.process.minus, fit.quantiles
+    )
     draws = draws[np.isfinite(draws)]
     centre = 0.0 if fit.compat is not None else difference
-    return np.abs(difference), np.abs(draws - centre), "the limit distributions have the same Gini coefficient"
+    return (
+        np.abs(difference),
+        np.abs(draws - centre),
+        "the limit distributions have the same Gini coefficient",
+    )
 
 
 def check_level(alpha: float) -> float:
-    """A level strictly between 0 and 1."""
+    """Return a level strictly between 0 and 1."""
     if not (isinstance(alpha, (int, float)) and 0.0 < alpha < 1.0):
         raise DataError(f"alpha={alpha!r}; give a level strictly between 0 and 1, such as 0.05")
     return float(alpha)

@@ -1,0 +1,290 @@
+"""Side by side: US law, baselines, planners and the optimum on one population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fisc.data import DataError, Provenance, check_option, record
+from fisc.economist.baselines import baseline_schedules
+from fisc.economist.config import SimulationConfig
+from fisc.economist.criteria import Criterion, criterion_of, gap_closed, welfare
+from fisc.economist.optimum import Optimum, optimal_schedule
+from fisc.economist.population import Workers
+from fisc.economist.response import Outcome, respond
+from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.simulation import Simulation
+from fisc.report import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from fisc.report import Section
+
+__all__ = ["Comparison", "compare"]
+
+#: Planners that `compare` can run: they need no language model.
+PLANNERS = ("bayesian", "gp", "cmaes", "hill", "random")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison(Result):
+    """Schedules side by side, the workers answering each exactly.
+
+    Attributes
+    ----------
+    criterion : str
+    schedules : dict of str to TaxSchedule
+        By name; ``US 2024`` and ``optimum`` among them.
+    welfare : dict of str to float
+    outcomes : dict of str to Outcome
+    progress : dict of str to ndarray, shape (Y,)
+        Gap closed by year, for planners that learn.
+    skill : ndarray, shape (n,)
+    optimum : Optimum
+    provenance : Provenance
+    """
+
+    criterion: str
+    schedules: dict[str, TaxSchedule]
+    welfare: dict[str, float]
+    outcomes: dict[str, Outcome]
+    progress: dict[str, FloatArray]
+    skill: FloatArray
+    optimum: Optimum
+    provenance: Provenance = field(compare=False)
+
+    def gap(self, name: str) -> float:
+        """Return the share of the gap from US law to the optimum that a schedule closes."""
+        return float(gap_closed(self.welfare[name], self.welfare["US 2024"], self.optimum.welfare))
+
+    def gains(self, name: str) -> FloatArray:
+        """Return the mean change of utility against US law by decile of skill, shape (10,)."""
+        change = self.outcomes[name].utility - self.outcomes["US 2024"].utility
+        order = np.argsort(self.skill, kind="stable")
+        return np.array([change[part].mean() if part.size else np.nan for part in np.array_split(order, 10)])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a schedule: welfare, gap closed, hours, income, rebate, who gains."""
+        import pandas as pd
+
+        base = self.outcomes["US 2024"].utility
+        rows = {}
+        for name, outcome in self.outcomes.items():
+            rows[name] = {
+                "welfare": self.welfare[name],
+                "gap_closed": self.gap(name),
+                "mean_hours": float(outcome.hours.mean()),
+                "mean_income": float(outcome.income.mean()),
+                "rebate": outcome.rebate,
+                "not_working": float(np.mean(outcome.income == 0.0)),
+                "share_who_gain": float(np.mean(outcome.utility > base + 1.0)),
+            }
+        frame = pd.DataFrame.from_dict(rows, orient="index")
+        frame.index.name = "schedule"
+        return frame
+
+    def rates_frame(self) -> pd.DataFrame:
+        """Return the rates in per cent, one column a bracket, one row a schedule on the common brackets."""
+        import pandas as pd
+
+        edges = self.optimum.schedule.edges
+        columns = [f"from {edge:,.0f}" for edge in edges]
+        rows = {
+            name: 100.0 * schedule.rates
+            for name, schedule in self.schedules.items()
+            if np.array_equal(schedule.edges, edges)
+        }
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        frame.index.name = "schedule"
+        return frame
+
+    def summary(self) -> str:
+        """Return one line a schedule, best first."""
+        order = sorted(self.welfare, key=lambda name: -self.welfare[name])
+        lines = [
+            f"{self.skill.size:,} workers, criterion {self.criterion}; share of the gap from US law to optimum"
+        ]
+        for name in order:
+            outcome = self.outcomes[name]
+            lines.append(
+                f"{name:20s} gap closed {self.gap(name):8.4f}   hours {outcome.hours.mean():5.1f}   "
+                f"income {outcome.income.mean():10,.0f}"
+            )
+        return "\n".join(lines)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the schedules of US law, the planners, Saez and the optimum."""
+        from fisc.economist.plots import plot_schedules
+
+        return plot_schedules({name: self.schedules[name] for name in self._main()}, ax=ax)
+
+    def _main(self) -> list[str]:
+        return ["US 2024", "optimum", "Saez, measured", *self.progress]
+
+    def section(self) -> Section:
+        """Return tables and pictures as a section of a report."""
+        from fisc.economist.plots import plot_gains, plot_hours_density, plot_income_density, plot_progress
+        from fisc.report import Figure, Section, Table
+
+        main = self._main()
+        shown = [name for name in main if name != "US 2024"]
+        figures = [
+            Figure.from_matplotlib(
+                self.plot(),
+                caption="Marginal rates by annual income (solid) and effective rates (dashed).",
+                alt="Tax rates by income under US law, the optimum, Saez and the planner",
+            ),
+            Figure.from_matplotlib(
+                plot_gains({name: self.gains(name) for name in shown}),
+                caption="Who gains against US law, by decile of hourly wage; utility counts leisure.",
+                alt="Bars of the change of utility by decile",
+            ),
+            Figure.from_matplotlib(
+                plot_income_density(
+                    {name: self.outcomes[name] for name in ("US 2024", "optimum")},
+                    schedule=self.optimum.schedule,
+                ),
+                caption="Incomes; spikes at bracket edges are workers who bunch at a kink.",
+                alt="Histogram of income under US law and the optimum",
+            ),
+            Figure.from_matplotlib(
+                plot_hours_density({name: self.outcomes[name] for name in ("US 2024", "optimum")}),
+                caption="Labour supply.",
+                alt="Histogram of weekly hours under US law and the optimum",
+            ),
+        ]
+        if self.progress:
+            figures.insert(
+                1,
+                Figure.from_matplotlib(
+                    plot_progress(self.progress),
+                    caption="A planner that sees only published tables, year by year.",
+                    alt="Share of the gap closed by tax year",
+                ),
+            )
+        table = self.to_frame().sort_values("welfare", ascending=False)
+        whole = {"mean_income": 0, "rebate": 0, "mean_hours": 1, "gap_closed": 4, "welfare": 1}
+        best = max(self.progress, key=self.gap) if self.progress else "Saez, measured"
+        return Section(
+            "Tax planner",
+            question="Which income tax makes this population best off, and how close do planners come?",
+            finding=(
+                f"{best} closes {100 * self.gap(best):.1f} % of the welfare gap between US law and the true optimum; "
+                f"a flat tax of 50 % already closes {100 * self.gap('flat 50 %'):.1f} %, Saez with measured "
+                f"elasticities {100 * self.gap('Saez, measured'):.1f} %."
+            ),
+            body=(
+                f"{self.skill.size:,} workers choose their hours exactly; all revenue returns as an equal rebate. "
+                f"Welfare is {self.criterion.replace('_', ' ')}, with weights fixed in advance. The optimum knows every "
+                "worker; the planners see only published tables. " + self.optimum.certificate.summary()
+            ),
+            figures=tuple(figures),
+            tables=(
+                Table(
+                    table,
+                    caption="Schedules side by side",
+                    decimals=whole,
+                    percent=("not_working", "share_who_gain"),
+                ),
+                Table(
+                    self.rates_frame(), caption="Marginal rates, per cent, by lower edge in USD", decimals=1
+                ),
+            ),
+            provenance=self.provenance,
+        )
+
+
+def compare(
+    workers: Workers,
+    criterion: str | Criterion = "inverse_income",
+    *,
+    planners: tuple[str, ...] = ("bayesian",),
+    years: int = 20,
+    extra: Mapping[str, TaxSchedule] | None = None,
+    seed: int = 0,
+    n_jobs: int = 1,
+    restarts: int = 4,
+) -> Comparison:
+    """Compare baselines, planners and the optimum on US brackets.
+
+    Parameters
+    ----------
+    workers : Workers
+        The population.
+    criterion : str or Criterion
+        See `fisc.economist.welfare`.
+    planners : tuple of str
+        Any of ``"bayesian"``, ``"gp"``, ``"cmaes"``, ``"hill"``, ``"random"``.
+    years : int
+        Length of the planners' term.
+    extra : mapping of str to TaxSchedule, optional
+        Further schedules of your own.
+    seed : int
+        Same seed, same result.
+    n_jobs, restarts
+        Of `optimal_schedule`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    OptionError
+        If a planner is unknown.
+
+    Examples
+    --------
+    >>> result = compare(Workers.sample(200), planners=("hill",), years=3, restarts=1)
+    >>> result.gap("US 2024"), result.gap("optimum")
+    (0.0, 1.0)
+    """
+    for name in planners:
+        check_option("planners", name, PLANNERS)
+    rule = criterion_of(criterion)
+    edges = TaxSchedule.us_federal(2024).edges
+    schedules = baseline_schedules(workers, edges, rule, seed=seed)
+    for name in extra or {}:
+        if name in schedules or name == "optimum" or name in planners:
+            raise DataError(
+                f"extra schedule {name!r} has the name of a schedule that is compared anyway; rename it"
+            )
+    schedules |= dict(extra or {})
+    best = optimal_schedule(workers, edges, rule, seed=seed, n_jobs=n_jobs, restarts=restarts)
+    start = welfare(respond(workers, schedules["US 2024"]), workers, rule)
+    progress = {}
+    for name in planners:
+        config = SimulationConfig(
+            n=workers.n, criterion=_plain_name(rule), gamma=rule.gamma, planner=name, years=years, seed=seed
+        )
+        run = Simulation(config, workers=workers)
+        run.criterion = rule
+        result = run.run()
+        schedules[name] = TaxSchedule(edges, result.rates[result.best_year])
+        progress[name] = gap_closed(result.welfare, start, best.welfare)
+    schedules["optimum"] = best.schedule
+    outcomes = {name: respond(workers, schedule) for name, schedule in schedules.items()}
+    return Comparison(
+        criterion=rule.name,
+        schedules=schedules,
+        welfare={name: welfare(outcome, workers, rule) for name, outcome in outcomes.items()},
+        outcomes=outcomes,
+        progress=progress,
+        skill=workers.skill,
+        optimum=best,
+        provenance=record(
+            options={"criterion": rule.name, "planners": planners, "years": years, "restarts": restarts},
+            inputs={"skill": workers.skill, "cost": workers.cost},
+            seed=seed,
+        ),
+    )
+
+
+def _plain_name(rule: Criterion) -> str:
+    """Return a criterion name that a configuration can hold; own weights are handed over apart."""
+    return "utilitarian" if rule.name == "weighted" else rule.name

@@ -1,0 +1,215 @@
+"""Configuration of a simulation: a TOML file or keyword arguments, checked."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fisc.data import DataError, OptionError, nearest
+
+__all__ = ["ElectionConfig", "ModelConfig", "SimulationConfig"]
+
+
+class _Checked(BaseModel):
+    """A pydantic model whose faults are fisc errors that name the nearest key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _explained(type(self), error) from None
+
+
+class ModelConfig(_Checked):
+    """Which language model, how to ask it, and when to stop.
+
+    Attributes
+    ----------
+    name : str
+        Model on the server; ``"scripted"`` is a rule of thumb that needs no server.
+    base_url : str
+        Address of any OpenAI-compatible server, up to and with ``/v1``.
+    key_variable : str
+        Environment variable that holds the key.
+    temperature, max_tokens, timeout, concurrency, attempts, reasks, pause
+        See `fisc.llm.Client` and `fisc.llm.OpenAIModel`.
+    batch : int
+        Workers who answer in one call.
+    price_prompt, price_completion : float
+        Money a million tokens.
+    budget_tokens, budget_money, budget_requests
+        Where the run stops cleanly; none means no limit.
+    cache : str or None
+        SQLite file of answers that several runs share; by default each run folder has its own.
+    """
+
+    name: str = "scripted"
+    base_url: str = "http://localhost:8000/v1"
+    key_variable: str = "OPENAI_API_KEY"
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
+    max_tokens: Annotated[int, Field(ge=16)] = 512
+    timeout: Annotated[float, Field(gt=0.0)] = 60.0
+    concurrency: Annotated[int, Field(ge=1)] = 8
+    attempts: Annotated[int, Field(ge=1)] = 4
+    reasks: Annotated[int, Field(ge=0)] = 2
+    pause: Annotated[float, Field(ge=0.0)] = 1.0
+    batch: Annotated[int, Field(ge=1)] = 20
+    price_prompt: Annotated[float, Field(ge=0.0)] = 0.0
+    price_completion: Annotated[float, Field(ge=0.0)] = 0.0
+    budget_tokens: Annotated[int | None, Field(ge=0)] = None
+    budget_money: Annotated[float | None, Field(ge=0.0)] = None
+    budget_requests: Annotated[int | None, Field(ge=0)] = None
+    cache: str | None = None
+
+
+class ElectionConfig(_Checked):
+    """How the elected planner comes to office; see `fisc.economist.elections.hold_election`.
+
+    Attributes
+    ----------
+    term : int
+        Years between elections.
+    candidates : int
+        How many stand.
+    rule, ties, motive, reach
+        See `hold_election`.
+    """
+
+    term: Annotated[int, Field(ge=1)] = 4
+    candidates: Annotated[int, Field(ge=2)] = 5
+    rule: Literal["plurality", "borda"] = "plurality"
+    ties: Literal["random", "first"] = "random"
+    motive: Literal["selfish", "benevolent"] = "selfish"
+    reach: Annotated[float, Field(gt=0.0, le=1.0)] = 0.2
+
+
+class SimulationConfig(_Checked):
+    """Everything that decides a simulation.
+
+    Attributes
+    ----------
+    n : int
+        Workers.
+    population, calibration, personas, delta, max_hours
+        See `fisc.economist.Workers.sample`.
+    hours_step : float or None
+        If given, hours come in steps of it (10: the choices of the source paper).
+    edges : tuple of float or None
+        Brackets; none means those of US law 2024.
+    criterion, gamma
+        What the planner maximises.
+    planner : str
+        ``"bayesian"`` (learns behaviour), ``"gp"``, ``"cmaes"``, ``"hill"``, ``"random"``, ``"fixed"``,
+        ``"language"`` or ``"elected"``.
+    workers : {"exact", "bounded", "language"}
+        How workers choose.
+    initial : "flat", "us" or tuple of float
+        Law of the first years: `initial_rate` everywhere, US rates, or rates given.
+    initial_rate : float
+        The paper starts at one half.
+    years, steps_per_year, warmup_years : int
+        Length; worker steps under one law; years before the planner may change it (at least 1).
+    memory : int
+        Years that a language planner sees, and steps that workers remember.
+    settled : float
+        Share of the years, at the end, in which the best law seen is kept.
+    rate_step : float
+        If positive, proposed rates are rounded to multiples of it.
+    max_change : float
+        Largest change of a rate from year to year.
+    noise, inertia, protest
+        Of bounded workers.
+    reference : bool
+        Whether the optimum is computed too, as the ceiling.
+    seed : int
+        Same seed, same run.
+    folder : str or None
+        Where every step is written; none keeps the run in memory.
+    election : ElectionConfig
+    model : ModelConfig
+
+    Examples
+    --------
+    >>> SimulationConfig(n=100, plannr="gp")
+    Traceback (most recent call last):
+    ...
+    fisc.data.errors.OptionError: plannr is not a key of the configuration; did you mean 'planner'?
+    """
+
+    n: Annotated[int, Field(ge=1)] = 1000
+    population: Literal["gb2", "acs"] = "gb2"
+    calibration: Literal["common", "individual", "paper"] = "common"
+    personas: bool = False
+    delta: Annotated[float, Field(gt=1.0)] = 3.5
+    max_hours: Annotated[float, Field(gt=0.0)] = 100.0
+    hours_step: Annotated[float | None, Field(gt=0.0)] = None
+    edges: tuple[float, ...] | None = None
+    criterion: str = "inverse_income"
+    gamma: float = 2.0
+    planner: Literal["bayesian", "gp", "cmaes", "hill", "random", "fixed", "language", "elected"] = "bayesian"
+    workers: Literal["exact", "bounded", "language"] = "exact"
+    initial: Literal["flat", "us"] | tuple[float, ...] = "flat"
+    initial_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    years: Annotated[int, Field(ge=1)] = 40
+    steps_per_year: Annotated[int, Field(ge=1)] = 1
+    warmup_years: Annotated[int, Field(ge=1)] = 1
+    memory: Annotated[int, Field(ge=1)] = 50
+    settled: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    rate_step: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    max_change: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    noise: float = 0.10
+    inertia: float = 0.3
+    protest: float = 0.10
+    reference: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+    folder: str | None = None
+    election: ElectionConfig = Field(default_factory=ElectionConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> SimulationConfig:
+        """Read a configuration file.
+
+        Raises
+        ------
+        DataError
+            If there is no such file, it is not TOML, or a value is out of range.
+        OptionError
+            If a key is unknown; the message names the nearest.
+        """
+        file = Path(path)
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"there is no file {file}; give the path of a TOML configuration") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise DataError(f"{file} is not valid TOML: {error}") from None
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types; ``SimulationConfig(**values)`` reads them back."""
+        return self.model_dump(mode="json")
+
+
+def _explained(model: type[_Checked], error: ValidationError) -> DataError:
+    """Return our error for the first fault that pydantic found."""
+    fault = error.errors()[0]
+    path = [str(part) for part in fault["loc"]]
+    if fault["type"] == "extra_forbidden":
+        known: list[str] = list(model.model_fields)
+        for part in path[:-1]:
+            inner = model.model_fields[part].annotation if part in model.model_fields else None
+            known = (
+                list(inner.model_fields)
+                if isinstance(inner, type) and issubclass(inner, BaseModel)
+                else known
+            )
+        guess = nearest(path[-1], known)
+        hint = f"did you mean {guess!r}?" if guess else f"the keys are {', '.join(known)}"
+        return OptionError(f"{'.'.join(path)} is not a key of the configuration; {hint}")
+    return DataError(f"{'.'.join(path)}={fault.get('input')!r:.60} in the configuration: {fault['msg']}")
