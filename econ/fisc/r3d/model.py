@@ -520,7 +520,8 @@ def _judge(sample: Sample, options: Options, fitted: Estimate, stage_se: float |
             few = int(np.count_nonzero(sample.sizes * extreme < 1.0))
             notes.warn(
                 f"{few} of {sample.x.size} units have fewer than {int(np.ceil(1 / extreme - 1e-9))} values "
-                f"(the smallest {smallest}), so that their quantiles at {extreme:g} from the ends are extremes; narrow the quantiles"
+                f"(the smallest {smallest}), so that their quantiles at {extreme:g} from the ends are extremes; "
+                "narrow the quantiles"
             )
     for plus, side in ((False, "below"), (True, "above")):
         x = sample.x[sample.plus == plus]
