@@ -429,7 +429,7 @@ def _constant(values: NDArray[Any], name: str, layout: _Layout) -> NDArray[Any]:
         row = int(np.flatnonzero(differs)[0])
         unit = int(np.searchsorted(layout.starts, row, side="right") - 1)
         raise DataError(
-            f"{name!r} varies inside unit {layout.labels[unit]!r} ({first[unit]!r} and {values[row]!r}); it must be "
+            f"{name!r} varies inside unit {_plain(layout.labels[unit])} ({_plain(first[unit])} and {_plain(values[row])}); it must be "
             "one value per unit: is unit= the right column?"
         )
     return first
@@ -493,7 +493,7 @@ def _check_weights(
         row = int(np.flatnonzero(bad)[0])
         unit = labels[int(np.searchsorted(starts, row, side="right") - 1)]
         raise DataError(
-            f"{int(bad.sum())} weights are negative or infinite (first: {weights[row]:g} in unit {unit!r}); "
+            f"{int(bad.sum())} weights are negative or infinite (first: {weights[row]:g} in unit {_plain(unit)}); "
             "sampling weights must be positive and finite"
         )
     usable = weights > 0.0
@@ -539,7 +539,7 @@ def _list_of_weights(weights: Any, sizes: IntArray, labels: NDArray[Any]) -> Flo
     if wrong:
         i = wrong[0]
         raise DataError(
-            f"unit {labels[i]!r} has {sizes[i]} values but {parts[i].size} weights"
+            f"unit {_plain(labels[i])} has {sizes[i]} values but {parts[i].size} weights"
             + (f" (and {len(wrong) - 1} more units like it)" if len(wrong) > 1 else "")
             + "; give one weight per value, or unit_weights= for one per unit"
         )
@@ -729,3 +729,8 @@ def _some(values: NDArray[Any]) -> str:
     """Up to five entries of an array, in words."""
     shown = ", ".join(str(v) for v in np.asarray(values)[:5].tolist())
     return shown + (f" and {len(values) - 5} more" if len(values) > 5 else "")
+
+
+def _plain(value: Any) -> str:
+    """Return one label or number as Python writes it, without the name of its numpy type."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
