@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,6 +26,11 @@ from fisc.portfolio.market import Market
 __all__ = ["ALLOCATORS", "NAMES", "Strategy", "allocate", "get", "path", "rivals"]
 
 Float = NDArray[np.float64]
+
+# Agents of several seeds and folds ask for the same allocations and base paths again and again.
+_SOLVED: dict[tuple[str, bytes], Float] = {}
+_MOST_SOLVED = 20_000
+_PATHS: weakref.WeakKeyDictionary[Market, dict[tuple[Any, ...], Float]] = weakref.WeakKeyDictionary()
 
 MONTH = 21  # closes between two monthly decisions
 WINDOW = 504  # closes of history behind an estimate: two years
@@ -248,7 +255,12 @@ def allocate(name: str, returns: ArrayLike) -> Float:
         raise DataError(f"returns have shape {values.shape}; expected at least two periods by assets")
     if name not in ("equal", "inverse_volatility"):
         require("skfolio", extra="portfolio")
-    return ALLOCATORS[name](values)
+    key = (name, hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).digest() + bytes(str(values.shape), "ascii"))
+    if key not in _SOLVED:
+        if len(_SOLVED) >= _MOST_SOLVED:
+            _SOLVED.clear()
+        _SOLVED[key] = ALLOCATORS[name](values)
+    return _SOLVED[key].copy()
 
 
 def get(name: str, *, window: int = WINDOW, every: int | None = None, **options: Any) -> Strategy:
@@ -334,8 +346,12 @@ def path(
     >>> path(Market.from_prices([[1.0, 1.0], [3.0, 1.0]]), "equal", buy=0, sell=0).tolist()
     [[0.0, 0.5, 0.5], [0.0, 0.75, 0.25]]
     """
-    compute = functools.partial(allocate, base)
     check_option("base", base, ALLOCATORS)
+    compute = functools.partial(allocate, base)
+    known_paths = _PATHS.setdefault(market, {})
+    key = (base, repr(buy), repr(sell), window, every)
+    if key in known_paths:
+        return known_paths[key]
     equal = np.full(market.n_assets, 1.0 / market.n_assets)
 
     def target(t: int) -> Float | None:
@@ -351,4 +367,7 @@ def path(
     run = backtest(market, _Path(), buy=buy, sell=sell)
     last = target(len(market) - 1)
     final = run.weights_end.to_numpy()[-1] if last is None else last
-    return np.vstack([run.weights.to_numpy(), final])
+    held: Float = np.vstack([run.weights.to_numpy(), final])
+    held.setflags(write=False)
+    known_paths[key] = held
+    return held

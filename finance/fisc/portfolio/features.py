@@ -5,6 +5,8 @@ Row ``t`` of every array uses closes up to and including ``t`` and nothing later
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,8 @@ Float32 = NDArray[np.float32]
 _HORIZONS = (1, 2, 3, 5, 10, 21)
 _SMALLEST_SD = 1e-6  # of daily returns: an asset that does not move has features of zero
 _BOUND = 5.0
+# One market serves many agents; its features are computed once.
+_KNOWN: weakref.WeakKeyDictionary[Market, dict[int, Float32]] = weakref.WeakKeyDictionary()
 
 
 def _horizons(window: int) -> list[int]:
@@ -64,6 +68,13 @@ def asset_features(market: Market, window: int) -> Float32:
     """
     if window < 5:
         raise DataError(f"window={window} is too short for the features of the mlp network; give at least 5")
+    known = _KNOWN.setdefault(market, {})
+    if window not in known:
+        known[window] = _compute(market, window)
+    return known[window]
+
+
+def _compute(market: Market, window: int) -> Float32:
     n_dates, n_assets = market.close.shape
     features = np.zeros((n_dates, n_assets, len(feature_names(window))), dtype=np.float32)
     if n_dates <= window:

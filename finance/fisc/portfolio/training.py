@@ -277,7 +277,6 @@ class _Run:
     def judge(self, *, squash: bool = False) -> NDArray[np.float64]:
         """Return the net excess returns of the network as it stands on the validation span."""
         agent = self.agent(0, squash=squash)
-        agent.base_path = lambda market: self.base  # type: ignore[method-assign]
         options = self.options
         result = backtest(
             self.market,
