@@ -72,9 +72,9 @@ class RawPrices:
         """Keep a count and its wording; `loud` also warns."""
         if number:
             self.counts[name] = self.counts.get(name, 0) + number
-            self.notes.append(f"{number} {words}")
+            self.notes.append(f"{words}: {number}")
             if loud:
-                self.warn.append(f"{number} {words}")
+                self.warn.append(f"{words}: {number}")
 
 
 def parse_day(name: str, value: object) -> dt.date:

@@ -346,7 +346,7 @@ def _one_row_a_day(
     )
     last = groups.cummax() if groups is not None else pd.Series(key).cummax()
     behind = int((pd.Series(key).to_numpy() < last.to_numpy()).sum())
-    raw.count("unsorted", behind, "rows out of order sorted by date")
+    raw.count("unsorted", behind, "rows out of order, sorted by date")
     repeated = table.index.duplicated(keep=False)
     if not repeated.any():
         return table

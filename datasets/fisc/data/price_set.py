@@ -64,7 +64,7 @@ class PriceState(enum.IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PriceSet:
     """Prices of several assets with everything known about them.
 
@@ -185,6 +185,9 @@ class PriceSet:
             handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, handlelength=1
         )
         return ax
+
+    def __repr__(self) -> str:
+        return f"<PriceSet: {self.summary().splitlines()[0]}>"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
