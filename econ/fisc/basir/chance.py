@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -21,11 +21,13 @@ __all__ = [
     "relevance_from_returns",
 ]
 
-RelevanceKind = Literal["linear", "exponential", "price_ratio", "rank", "minmax", "positive_part", "quintile", "top_decile"]
-RELEVANCE_KINDS = (
-    "linear", "exponential", "price_ratio", "rank", "minmax", "positive_part", "quintile", "top_decile",
-)  # fmt: skip
-FROM_RETURNS = RELEVANCE_KINDS[2:]
+RelevanceKind = Literal[
+    "linear", "exponential", "binary", "price_ratio", "rank", "rank_exponential", "minmax", "positive_part", "quintile",
+    "top_decile",
+]  # fmt: skip
+RELEVANCE_KINDS = get_args(RelevanceKind)
+GRADES = RELEVANCE_KINDS[:3]
+FROM_RETURNS = RELEVANCE_KINDS[3:]
 ENUMERATE_UP_TO = 8
 
 
@@ -98,13 +100,15 @@ def gains(relevance: Any, relevance_kind: RelevanceKind) -> Any:
     Parameters
     ----------
     relevance : array_like, shape (n,)
-        For "linear" and "exponential" a non-negative grade; for the other kinds a simple return as a
-        fraction (0.01 is one per cent).
+        For "linear", "exponential" and "binary" a non-negative grade; for the other kinds a simple return
+        as a fraction (0.01 is one per cent).
     relevance_kind : str
         - "linear": gain = relevance.
         - "exponential": gain = 2^relevance - 1.
+        - "binary": gain = 1 where relevance is above 0.
         - "price_ratio": gain = 1 + return, the ratio of the two prices (as in BASIR).
         - "rank": gain = n for the best return down to 1.
+        - "rank_exponential": gain = 2^n - 1 for the best return of n down to 1.
         - "minmax": returns scaled to 0..1.
         - "positive_part": gain = max(return, 0).
         - "quintile": grade 0..4 by fifths of the list, gain = 2^grade - 1.
@@ -132,12 +136,14 @@ def gains(relevance: Any, relevance_kind: RelevanceKind) -> Any:
         raise DataError(f"relevance has shape {r.shape}; expected one value an item for at least two items")
     if not np.isfinite(r).all():
         raise DataError(f"{int((~np.isfinite(r)).sum())} of {r.size} relevance values are missing; drop those items first")
-    if relevance_kind in ("linear", "exponential"):
+    if relevance_kind in GRADES:
         if (r < 0).any():
             raise DataError(
                 f"relevance_kind={relevance_kind!r} needs grades of 0 or more, the least is {r.min():g}; "
                 f"for returns choose one of {', '.join(FROM_RETURNS)}"
             )
+        if relevance_kind == "binary":
+            return (r > 0).astype(float)
         return r if relevance_kind == "linear" else np.exp2(r) - 1.0
     return relevance_from_returns(r, relevance_kind)
 
@@ -154,6 +160,8 @@ def relevance_from_returns(returns: Any, kind: str) -> Any:
         return 1.0 + r
     if kind == "rank":
         return position + 1.0
+    if kind == "rank_exponential":
+        return np.exp2(position + 1.0) - 1.0
     if kind == "minmax":
         span = float(r.max() - r.min())
         return (r - r.min()) / span if span > 0 else np.ones(n)

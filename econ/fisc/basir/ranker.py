@@ -60,7 +60,7 @@ class Ranking(Result):
             f"({self.method}, learned to {self.trained_to})"
         )
         rows = [
-            f"  {int(r.rank):>3} {name:<34} {r.expected_pct:+.2f} % [{r.low_pct:+.2f}, {r.high_pct:+.2f}] {r.call}"
+            f"  {int(r['rank']):>3} {name:<34} {r.expected_pct:+.2f} % [{r.low_pct:+.2f}, {r.high_pct:+.2f}] {r.call}"
             for name, r in self.frame.iloc[[0, 1, 2, -3, -2, -1] if len(self.frame) >= 6 else slice(None)].iterrows()
         ]
         return "\n".join([head, *rows])
