@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -198,3 +199,20 @@ def test_rubbish_of_other_outputs_is_not_swept(out: Path) -> None:
     publish(report(), out)
     assert other.exists()
     assert not mine.exists()
+
+
+def test_a_full_disk_leaves_the_last_page_and_a_failed_run(
+    out: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(report("First"), out, ledger=ledger)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(WriteError, match="No space left on device"):
+        patched.setattr("fisc.data.files.os.fsync", full)
+        publish(report("Second"), out, ledger=ledger)
+    assert "First" in out.read_text()
+    assert not list(out.parent.glob(".*.part"))
+    assert [r.status for r in ledger.runs()] == ["failed", "ok"]
+    assert "No space left" in ledger.runs()[0].message
