@@ -209,8 +209,8 @@ def test_a_full_disk_leaves_the_last_page_and_a_failed_run(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patched, pytest.raises(WriteError, match="No space left on device"):
-        patched.setattr("fisc.data.files.os.fsync", full)
+    monkeypatch.setattr("fisc.data.files.os.fsync", full)
+    with pytest.raises(WriteError, match="No space left on device"):
         publish(report("Second"), out, ledger=ledger)
     assert "First" in out.read_text()
     assert not list(out.parent.glob(".*.part"))
