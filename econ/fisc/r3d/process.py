@@ -89,14 +89,17 @@ class Process:
 
 
 def _root(covariance: FloatArray) -> FloatArray:
-    """Symmetric square root of a covariance that may be singular.
+    """Return a matrix R with R'R = covariance, which may be singular.
 
-    Unlike a Cholesky factor it depends continuously on the matrix, so that rounding in the data's order
-    does not change the draws; directions with a share of the variance below 1e-12 are rounding and dropped.
+    The symmetric square root of the correlations, scaled by the standard deviations. Unlike a Cholesky
+    factor it depends continuously on the matrix, so that rounding does not change the draws, and a change
+    of units only scales them. Directions with a share of the variance below 1e-12 are rounding and dropped.
     """
-    values, vectors = np.linalg.eigh(covariance)
+    scale = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
+    divisor = np.where(scale > 0.0, scale, 1.0)
+    values, vectors = np.linalg.eigh(covariance / divisor[:, None] / divisor)
     values = np.where(values > _NEGLIGIBLE * values[-1], values, 0.0)
-    return np.asarray((vectors * np.sqrt(values)) @ vectors.T)
+    return np.asarray((vectors * np.sqrt(values)) @ vectors.T * scale)
 
 
 def make_process(
