@@ -121,6 +121,7 @@ class Stub:
         self.charts = {}
         self.faults = {}  # ticker -> list of faults still to play, for requests with a period
         self.log = []
+        self.no_crumb = False  # refuses the requests before the first chart
         stub = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -155,6 +156,8 @@ class Stub:
         address = urllib.parse.urlsplit(handler.path)
         query = urllib.parse.parse_qs(address.query)
         if not address.path.startswith("/v8/finance/chart/"):
+            if self.no_crumb:
+                return self.send(handler, 429, b"Too Many Requests")
             page = b"crumb" if "getcrumb" in address.path else b"<html><body>Consent</body></html>"
             return self.send(handler, 200, page)
         ticker = urllib.parse.unquote(address.path.rpartition("/")[2])
@@ -739,7 +742,7 @@ def test_no_network_is_one_line_and_stops_early(fetch, stub):
 
 
 def test_yfinance_does_not_write_to_the_terminal(stub):
-    stub.faults["AAA"] = [429] * 2  # makes it log a warning
+    stub.no_crumb = True  # makes it log a warning
     one = child(stub.url)
     answer, errors = one.communicate(timeout=120)
     assert answer.startswith("(63, 2)")
