@@ -112,7 +112,8 @@ def last_fire(cron: str, timezone: str, now: dt.datetime) -> dt.datetime | None:
     """
     trigger = cron_trigger(cron, timezone)
     for window in (*_WINDOWS, _HORIZON):
-        found, moment = None, trigger.get_next_fire_time(None, now - window)
+        found: dt.datetime | None = None
+        moment = trigger.get_next_fire_time(None, now - window)
         while moment is not None and moment <= now:
             found, moment = moment, trigger.get_next_fire_time(moment, moment + dt.timedelta(seconds=1))
         if found is not None:
