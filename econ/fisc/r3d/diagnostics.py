@@ -322,9 +322,13 @@ def _unit_level(fit: R3DResult, options: Options, random_state: int) -> pd.DataF
 
 
 def _normal_p(fit: R3DResult) -> float:
+    """Return the two-sided p-value of a scalar jump; one that is rounding is no jump."""
     from scipy.stats import norm
 
-    return float(2.0 * norm.sf(abs(fit.tau[0]) / fit.se[0])) if fit.se[0] > 0 else float(fit.tau[0] == 0.0)
+    jump, se = float(fit.tau[0]), float(fit.se[0])
+    if abs(jump) <= 1e-9 * float(np.abs(fit.sample.curves).max()):
+        return 1.0
+    return float(2.0 * norm.sf(abs(jump) / se)) if se > 0.0 else 0.0
 
 
 def _donut(fit: R3DResult, options: Options, random_state: int) -> pd.DataFrame:

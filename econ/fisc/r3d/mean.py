@@ -88,7 +88,8 @@ def mean_effect(fit: R3DResult) -> MeanEffect:
     arguments: dict[str, Any] = {"kernel": fit.options.kernel[:3], "deriv": fit.deriv, "masspoints": "off"}
     arguments["level"] = 100.0 * (1.0 - fit.alpha)
     if sample.treatment is not None:
-        arguments["fuzzy"] = sample.treatment
+        # With (nearly) full compliance the fuzzy rule of the bandwidth divides by a variance of zero.
+        arguments |= {"fuzzy": sample.treatment, "sharpbw": True}
     if sample.unit_weights is not None:
         arguments["weights"] = sample.unit_weights
     if sample.clusters is not None:
