@@ -195,7 +195,7 @@ ZONE = zoneinfo.ZoneInfo("Asia/Kolkata")
         Inner(2.0),
         record(seed=1),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_scalars_and_containers(value: Any) -> None:
     found = there_and_back(value)

@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     from fisc.data.cards import Card, Catalogue, card, catalogue
     from fisc.data.equities import load_sp500, load_sp500_index
     from fisc.data.population import GB2, load_employment_by_age, load_incomes, load_occupations
+    from fisc.data.price_collect import PriceFetchError
+    from fisc.data.price_fetch import fetch_prices
+    from fisc.data.price_files import read_prices
+    from fisc.data.price_set import PriceSet, PriceState, price_states, price_status, tradable
+    from fisc.data.price_sources import Fetched, FileSource, PriceSource, TickerStatus
+    from fisc.data.price_yahoo import RetryPolicy, YahooSource
     from fisc.data.taxes import load_tax_schedules
 
 # Public names whose modules need pandas: imported when first asked for (PEP 562).
@@ -62,8 +68,20 @@ _LAZY = {
     "load_incomes": "population",
     "load_occupations": "population",
     "load_tax_schedules": "taxes",
-    "read_prices": "price_files",
+    "Fetched": "price_sources",
+    "FileSource": "price_sources",
+    "PriceFetchError": "price_collect",
+    "PriceSet": "price_set",
+    "PriceSource": "price_sources",
+    "PriceState": "price_set",
+    "RetryPolicy": "price_yahoo",
+    "TickerStatus": "price_sources",
+    "YahooSource": "price_yahoo",
     "fetch_prices": "price_fetch",
+    "price_states": "price_set",
+    "price_status": "price_set",
+    "read_prices": "price_files",
+    "tradable": "price_set",
 }
 
 __all__ = [
@@ -73,13 +91,22 @@ __all__ = [
     "CorruptFileError",
     "DataError",
     "DataWarning",
+    "Fetched",
+    "FileSource",
     "FiscError",
     "InUseError",
     "MissingExtraError",
     "OfflineError",
     "OptionError",
+    "PriceFetchError",
+    "PriceSet",
+    "PriceSource",
+    "PriceState",
     "Provenance",
+    "RetryPolicy",
+    "TickerStatus",
     "WriteError",
+    "YahooSource",
     "atomic_write",
     "attach",
     "build",
@@ -88,6 +115,7 @@ __all__ = [
     "catalogue",
     "check_option",
     "data_home",
+    "fetch_prices",
     "fingerprint",
     "load_budget_attention",
     "load_budget_excerpts",
@@ -102,9 +130,13 @@ __all__ = [
     "load_tax_schedules",
     "nearest",
     "offline",
+    "price_states",
+    "price_status",
     "provenance",
+    "read_prices",
     "record",
     "require",
+    "tradable",
     "verify",
     "version",
 ]
