@@ -16,7 +16,7 @@ from fisc.data import DataError, DataWarning, OfflineError, attach, offline, rec
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["budget_year", "read_speech", "stated_budget_year"]
+__all__ = ["download", "opening", "read_speech", "stated_budget_year"]
 
 LEAST_SPEECH_WORDS = 50
 MAX_BYTES = 100_000_000
@@ -106,17 +106,21 @@ def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | 
     return frame
 
 
-def budget_year(date: dt.date) -> str:
-    """Return the financial year, April to March, that a budget of `date` is for.
+def opening(content: bytes, name: str) -> str:
+    """Return the first 6,000 characters of a speech, for its date and to tell it from others.
 
-    Examples
-    --------
-    >>> budget_year(dt.date(2014, 2, 17)), budget_year(dt.date(2014, 7, 10))
-    ('2014-15', '2014-15')
+    Parameters
+    ----------
+    content : bytes
+        A PDF or a text.
+    name : str
+        For the message of an error.
+
+    Returns
+    -------
+    str
     """
-    # Budgets come from February for the year that begins in April, or later within that year.
-    first = date.year
-    return f"{first}-{(first + 1) % 100:02d}"
+    return "\n".join(_pages(content, name))[:6000]
 
 
 def stated_budget_year(text: str) -> str | None:
@@ -150,7 +154,7 @@ def _content(source: str | Path | bytes) -> tuple[bytes, str]:
         return bytes(source), "the given bytes"
     text = str(source)
     if text.startswith(("http://", "https://")):
-        return _download(text), text
+        return download(text), text
     path = Path(text)
     if not path.exists():
         long = len(text.split()) > 20
@@ -164,7 +168,24 @@ def _content(source: str | Path | bytes) -> tuple[bytes, str]:
     return path.read_bytes(), path.name
 
 
-def _download(address: str) -> bytes:
+def download(address: str) -> bytes:
+    """Fetch what stands at an http(s) address.
+
+    Parameters
+    ----------
+    address : str
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    OfflineError
+        If it cannot be reached, or FISC_OFFLINE is set.
+    DataError
+        If the server answers with an error, or with more than 100 MB.
+    """
     import urllib.error
     import urllib.request
 
