@@ -19,6 +19,7 @@ __all__ = ["KINDS", "Pipeline", "json_schema", "models", "optional_section", "pi
 # Kind and module. A module offers what `Pipeline` names.
 KINDS = {
     "demo": "fisc.cli.pipelines.demo",
+    "budget-day": "fisc.cli.pipelines.budget_day",
     "tax-reform": "fisc.cli.pipelines.tax_reform",
     "cutoff": "fisc.cli.pipelines.cutoff",
 }

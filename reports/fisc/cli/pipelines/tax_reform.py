@@ -331,10 +331,10 @@ def _schedules(schedules: dict[str, TaxSchedule]) -> Section:
                 )
                 ax.plot(income / 1000, rates, color=colour, label=name)
             style.percent_axis(ax)
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(0, 1.2 * ax.get_ylim()[1])  # room for the legend above the curves
             ax.set_xlabel("income before tax, thousand USD a year")
             ax.set_ylabel(f"{what} rate")
-            ax.legend(loc="upper left" if what == "effective" else "best")
+            ax.legend(loc="upper center", ncols=3)
         figures.append(
             Figure.from_matplotlib(
                 fig, caption=f"{what.capitalize()} rates.", alt=f"Curves of {what} tax rates by income."

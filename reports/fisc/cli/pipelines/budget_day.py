@@ -1,0 +1,232 @@
+"""Budget day: speech, sectors with evidence, ranking, event study, a portfolio tilted by the calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fisc.cli.pipelines.registry import optional_section
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fisc.basir import SectorClassifier
+    from fisc.basir.budget_day import BudgetDay
+    from fisc.portfolio import BacktestResult
+    from fisc.report import Section
+    from fisc.report.definition import ReportDefinition
+
+__all__ = ["SUBTITLE", "TEMPLATE", "Options", "sections"]
+
+SUBTITLE = "What was said, what is new, what it may mean for which sectors, and how sure one can be."
+TEMPLATE = """
+[options]
+speech = "speech.pdf"           # PDF with a text layer, text file or address; relative to this file
+date = "2026-02-01"             # day of the speech
+classifier = "lexical"          # or "pair", "finetuned" (extra basir)
+# earlier = "speeches"          # folder of earlier speeches named YYYY-MM-DD.txt or .pdf: what is new
+# prices = "indices.csv"        # closes of sector indices and of the market: event study and portfolio
+# market = "NIFTY 500"          # column of prices that is the market
+# window = [0, 5]               # trading days of the event study
+coverage = 0.9                  # of the intervals; a call is made only if one does not cover zero
+cost = 0.0025                   # of a trade, as a share
+hold = 21                       # trading days that the tilted portfolio is held
+"""
+
+_PAGE = "The page"
+_EVENT = "What the market made of it"
+_TILT = "A portfolio tilted by the calls"
+_SUFFIXES = (".txt", ".pdf")
+
+
+class Options(BaseModel):
+    """Inputs of the report; what is not given leaves its section out, visibly."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    speech: Annotated[str, Field(description="PDF with a text layer, text file or address.")]
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="Day of the speech, YYYY-MM-DD.")]
+    classifier: Literal["lexical", "pair", "finetuned"] = "lexical"
+    earlier: Annotated[
+        str | None, Field(description="Folder of earlier speeches, YYYY-MM-DD.txt or .pdf.")
+    ] = None
+    prices: Annotated[str | None, Field(description="Closes of sector indices and of the market.")] = None
+    market: Annotated[str | None, Field(description="Column of prices that is the market.")] = None
+    window: tuple[int, int] = (0, 5)
+    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    cost: Annotated[float, Field(ge=0, lt=1)] = 0.0025
+    hold: Annotated[int, Field(ge=2, le=252)] = 21
+
+
+def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
+    """Make the page, the event study, the portfolio and the appendix; each by itself."""
+    from fisc.data import FiscError
+    from fisc.report import Section
+
+    options = Options(**definition.options)
+    progress("speech", 0, 4)
+    try:
+        day = _budget_day(definition, options)
+        first, appendix = day.section(), day.sectors.section()
+    except FiscError as error:
+        day = None
+        first, appendix = Section.failed(_PAGE, error), None
+    progress("event study", 1, 4)
+    prices: list[pd.DataFrame] = []
+    event = optional_section(_EVENT, lambda: _event_study(definition, options, prices))
+    progress("portfolio", 2, 4)
+    tilt = optional_section(_TILT, lambda: _tilted(day, options, prices))
+    progress("writing", 3, 4)
+    return [first, event, tilt, *([appendix] if appendix is not None else [])]
+
+
+def _budget_day(definition: ReportDefinition, options: Options) -> BudgetDay:
+    from fisc.basir import read_speech
+    from fisc.basir.budget_day import budget_day
+
+    speech = options.speech
+    source = speech if "://" in speech else definition.path(speech)
+    paragraphs = read_speech(source, date=options.date)
+    earlier = None if options.earlier is None else _earlier(definition.path(options.earlier), options.date)
+    return budget_day(
+        paragraphs,
+        _classifier(options, definition.seed),
+        date=options.date,
+        earlier=earlier,
+        coverage=options.coverage,
+        seed=definition.seed,
+    )
+
+
+def _classifier(options: Options, seed: int) -> SectorClassifier:
+    """Return a classifier that learned from the labelled excerpts that ship."""
+    from fisc.basir import SectorClassifier
+    from fisc.data import load_budget_excerpts
+
+    excerpts = load_budget_excerpts()
+    model = SectorClassifier(method=options.classifier, random_state=seed)
+    return model.fit(excerpts["text"].tolist(), excerpts["sectors"].tolist())
+
+
+def _earlier(folder: Path, date: str) -> pd.DataFrame:
+    """Read the speeches of a folder that were held before a day; their names are their days."""
+    import pandas as pd
+
+    from fisc.basir import read_speech
+    from fisc.data import DataError
+
+    if not folder.is_dir():
+        raise DataError(f"earlier={str(folder)!r} is not a folder of speeches")
+    files = sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES and f.stem < date)
+    if not files:
+        raise DataError(f"{folder} holds no speech before {date}; files are named YYYY-MM-DD.txt or .pdf")
+    parts = [read_speech(file, date=file.stem).assign(date=file.stem) for file in files[-5:]]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _left_out(title: str, reason: str) -> Section:
+    from fisc.report import Section
+
+    return Section(title, body=f"Left out: {reason}")
+
+
+def _event_study(definition: ReportDefinition, options: Options, held: list[pd.DataFrame]) -> Section:
+    """Study the day where prices exist; the prices that were read are kept for the portfolio."""
+    from fisc.basir.events import event_study
+    from fisc.data import DataError, read_prices
+
+    if options.prices is None:
+        return _left_out(_EVENT, "no prices were given (`prices` in the options).")
+    prices = read_prices(definition.path(options.prices))
+    held.append(prices)
+    if options.market is None:
+        raise DataError('prices are given but not which column is the market; give market = "COLUMN"')
+    return event_study(prices, [options.date], market=options.market, window=options.window).section()
+
+
+def _tilted(day: BudgetDay | None, options: Options, held: list[pd.DataFrame]) -> Section:
+    """Hold what is called up instead of what is called down, and compare with equal weight."""
+    if day is None:
+        return _left_out(_TILT, "without the speech there is no call.")
+    calls = day.headline["call"]
+    if (calls == "no call").all():
+        return _left_out(_TILT, "no call was made, so that there is nothing to act upon.")
+    if not held:
+        return _left_out(_TILT, "no usable prices were given.")
+    prices = held[0]
+    assets = [name for name in day.headline.index if name in prices.columns]
+    after = prices.loc[options.date :, assets].iloc[: options.hold + 1]
+    if len(assets) < 2 or not set(calls[calls != "no call"].index) & set(assets):
+        return _left_out(_TILT, "the prices do not hold the sectors that are called.")
+    if len(after) < 2:
+        return _left_out(_TILT, f"the prices end before {options.date}; there is nothing to earn yet.")
+    return _portfolio_section(after, calls.reindex(assets), options)
+
+
+def _weights(calls: pd.Series[str]) -> pd.Series[float]:
+    """Return equal weights, doubled where up is called and zero where down is."""
+    import pandas as pd
+
+    raw = calls.map({"UP": 2.0, "DOWN": 0.0}).fillna(1.0).astype(float)
+    if raw.sum() == 0.0:
+        return pd.Series(0.0, index=raw.index)
+    return raw / raw.sum()
+
+
+def _portfolio_section(after: pd.DataFrame, calls: pd.Series[str], options: Options) -> Section:
+    import pandas as pd
+
+    from fisc.data import record
+    from fisc.report import Figure, Section, Table, style
+
+    tilted = _weights(calls)
+    equal = pd.Series(1.0 / len(calls), index=calls.index)
+    runs = {
+        "tilted by the calls": _hold(after, tilted, options.cost),
+        "equal weight": _hold(after, equal, options.cost),
+    }
+    with style.context():
+        fig, ax = style.figure(7.0, 3.2)
+        for (name, run), colour in zip(runs.items(), style.COLOURS, strict=False):
+            ax.plot(run.wealth.index, run.wealth - 1, color=colour, label=name)
+        style.percent_axis(ax)
+        style.date_axis(ax)
+        style.reference_line(ax, 0.0)
+        ax.set_ylabel("gain since the budget, after costs")
+        ax.legend(loc="best")
+    gains = {name: float(run.wealth.iloc[-1] - 1) for name, run in runs.items()}
+    gap = gains["tilted by the calls"] - gains["equal weight"]
+    table = pd.DataFrame({"call": calls, "tilted": tilted, "equal": equal})
+    return Section(
+        _TILT,
+        question="Would acting upon the calls have paid, after costs?",
+        finding=(
+            f"{gap:+.2%} against equal weight after {len(after) - 1} trading days: one event, from which nothing "
+            "can be concluded."
+        ).replace("-", "−"),
+        body=(
+            "Bought at the close of the first trading day from the budget on, held without trading. Sectors called "
+            "up weigh twice, sectors called down nothing; what is not called weighs once."
+        ),
+        figures=[
+            Figure.from_matplotlib(
+                fig, caption="Gain since the budget.", alt="Two curves of gain since the budget."
+            )
+        ],
+        tables=[Table(table, decimals=3, caption="Weights at the start.")],
+        notes=[f"A trade costs {options.cost:.2%}."],
+        provenance=record(options=options.model_dump(), inputs={"prices": after}),
+    )
+
+
+def _hold(prices: pd.DataFrame, weights: pd.Series[float], cost: float) -> BacktestResult:
+    """Buy at the first close and hold; what the weights leave is cash."""
+    import pandas as pd
+
+    from fisc.portfolio import backtest
+
+    start = {"cash": 1.0 - float(weights.sum()), **weights.to_dict()}
+    return backtest(prices, pd.DataFrame([start], index=prices.index[:1]), buy=cost, sell=cost)
