@@ -19,6 +19,8 @@ __all__ = ["app", "run"]
 # heavy at their top: what a command needs, it imports when it runs.
 GROUPS = {
     "data": "fisc.cli.data",
+    "r3d": "fisc.cli.r3d",
+    "economist": "fisc.cli.economist",
     "report": "fisc.cli.report",
 }
 

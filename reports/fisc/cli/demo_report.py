@@ -17,6 +17,8 @@ __all__ = ["build_demo", "demo_sections"]
 # Title in case of failure, and the function that makes the section.
 SECTIONS = {
     "Twenty stocks of the S&P 500": "fisc.cli.market:market_section",
+    "A cutoff and a whole distribution": "fisc.r3d.demo:demo_section",
+    "Tax schedules": "fisc.economist.demo:demo_section",
 }
 
 Progress = Callable[[str, int, int], None]
