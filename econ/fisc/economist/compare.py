@@ -169,14 +169,14 @@ class Comparison(Result):
             )
         table = self.to_frame().sort_values("welfare", ascending=False)
         whole = {"mean_income": 0, "rebate": 0, "mean_hours": 1, "gap_closed": 4, "welfare": 1}
-        best = max(self.progress, key=self.gap) if self.progress else "Saez, measured"
+        best = max(self.progress, key=self.gap) if self.progress else "best flat"
         return Section(
             "Tax planner",
             question="Which income tax makes this population best off, and how close do planners come?",
             finding=(
-                f"{best} closes {100 * self.gap(best):.1f} % of the welfare gap between US law and the true optimum; "
+                f"The {best} {'planner' if self.progress else 'tax'} closes {100 * self.gap(best):.2f} % of the welfare gap between US law and the true optimum; "
                 f"a flat tax of 50 % already closes {100 * self.gap('flat 50 %'):.1f} %, Saez with measured "
-                f"elasticities {100 * self.gap('Saez, measured'):.1f} %."
+                f"elasticities {100 * self.gap('Saez, measured'):.2f} %."
             ),
             body=(
                 f"{self.skill.size:,} workers choose their hours exactly; all revenue returns as an equal rebate. "

@@ -200,16 +200,11 @@ def _explained(model: type[_Checked], error: ValidationError) -> DataError:
     """Return our error for the first fault that pydantic found."""
     fault = error.errors()[0]
     path = [str(part) for part in fault["loc"]]
+    inner = fault.get("ctx", {}).get("error")
+    if isinstance(inner, DataError):  # a table inside the table has explained itself
+        return type(inner)(f"{'.'.join(path)}.{inner}")
     if fault["type"] == "extra_forbidden":
-        known: list[str] = list(model.model_fields)
-        for part in path[:-1]:
-            inner = model.model_fields[part].annotation if part in model.model_fields else None
-            known = (
-                list(inner.model_fields)
-                if isinstance(inner, type) and issubclass(inner, BaseModel)
-                else known
-            )
-        guess = nearest(path[-1], known)
-        hint = f"did you mean {guess!r}?" if guess else f"the keys are {', '.join(known)}"
+        guess = nearest(path[-1], model.model_fields)
+        hint = f"did you mean {guess!r}?" if guess else f"the keys are {', '.join(model.model_fields)}"
         return OptionError(f"{'.'.join(path)} is not a key of the configuration; {hint}")
     return DataError(f"{'.'.join(path)}={fault.get('input')!r:.60} in the configuration: {fault['msg']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -264,8 +265,9 @@ def _systematic_sample(workers: Workers, objective: WelfareOfRates) -> tuple[Wor
 
 def _restart(objective: WelfareOfRates, rng: np.random.Generator) -> tuple[FloatArray, float, int]:
     """Search once from random schedules; return the point, its welfare and the evaluations spent."""
+    objective = copy.copy(objective)  # counts for itself, in this process or another
+    objective.evaluations = 0
     dims = objective.edges.size
-    before = objective.evaluations
     size = 16 + 6 * dims
     start = rng.uniform(size=(size, dims))
     start[: size // 4] = rng.uniform(size=(size // 4, 1))  # some flat schedules
@@ -274,7 +276,7 @@ def _restart(objective: WelfareOfRates, rng: np.random.Generator) -> tuple[Float
     point, _ = pattern_search(objective, points[int(values.argmax())], step=0.05, smallest=1e-6)
     value = float(objective(point[None, :])[0])
     point, value = basin_hops(objective, point, value, rng, hops=6 * dims, smallest=1e-7)
-    return point, value, objective.evaluations - before
+    return point, value, objective.evaluations
 
 
 def _exhaustive(objective: WelfareOfRates) -> tuple[FloatArray, float, float]:

@@ -52,11 +52,14 @@ def _money_axis(ax: Axes, label: str) -> None:
 
 def _legend(ax: Axes, columns: int = 1) -> None:
     if ax.get_legend_handles_labels()[1]:
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, fontsize=9)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, fontsize=9, frameon=False)
 
 
 def plot_schedules(schedules: Mapping[str, TaxSchedule], ax: Axes | None = None) -> Axes:
     """Draw marginal rates (solid steps) and effective rates (dashed) by annual income.
+
+    Later schedules are drawn thinner on top of earlier ones, so that equal ones stay visible; of
+    more than three, only the first two get effective rates.
 
     Parameters
     ----------
@@ -73,9 +76,11 @@ def plot_schedules(schedules: Mapping[str, TaxSchedule], ax: Axes | None = None)
 
     ax = _axes(ax)
     income = np.geomspace(LOWEST, HIGHEST, 2000)
-    for (name, schedule), colour in zip(schedules.items(), _cycle(COLOURS), strict=False):
-        ax.plot(income, 100.0 * schedule.marginal_rate(income), color=colour, lw=1.8, label=name)
-        ax.plot(income, 100.0 * schedule.effective_rate(income), color=colour, lw=1.2, ls=(0, (4, 2)))
+    widths = np.linspace(2.0 + 0.9 * len(schedules), 1.4, max(2, len(schedules)))
+    for j, ((name, schedule), colour) in enumerate(zip(schedules.items(), _cycle(COLOURS), strict=False)):
+        ax.plot(income, 100.0 * schedule.marginal_rate(income), color=colour, lw=widths[j], label=name)
+        if len(schedules) <= 3 or j < 2:
+            ax.plot(income, 100.0 * schedule.effective_rate(income), color=colour, lw=1.2, ls=(0, (4, 2)))
     ax.plot([], [], color=MUTED, lw=1.2, ls=(0, (4, 2)), label="effective (dashed)")
     ax.set_ylim(-2.0, 102.0)
     ax.set_xlim(LOWEST, HIGHEST)

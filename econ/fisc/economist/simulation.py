@@ -217,6 +217,7 @@ class Simulation:
                     if progress is not None:
                         progress(year + 1, self.config.years)
             except BudgetError as error:
+                years.keep_ledger()
                 if not years.past:
                     raise
                 status, fault = "stopped", str(error)
@@ -364,6 +365,7 @@ class _Years:
                 hours = self.behaviour.choose(workers, law, self.memory, rng)
                 if self.folder is not None:
                     self.folder.write_hours(year, step, hours)
+                self.keep_ledger()
             outcome = outcome_of_hours(workers, law, hours)
             self.memory.add(law, outcome)
             outcomes.append(outcome)
@@ -373,6 +375,11 @@ class _Years:
         self.past.append(seen)
         if self.folder is not None:
             self.folder.write_json(f"years/{year:04d}.json", seen.to_dict())
+        self.keep_ledger()
+
+    def keep_ledger(self) -> None:
+        """Write down what was spent so far."""
+        if self.folder is not None:
             self.folder.write_json("ledger.json", self.client.ledger.to_dict())
 
     def _law(self, year: int) -> TaxSchedule:

@@ -214,6 +214,7 @@ class Client:
             try:
                 repaired = read_json(completion.text)
                 partial = repaired.value
+                self.ledger.repairs.update(repaired.repairs)
                 value, numbers = _validated(schema, partial)
                 if check is not None:
                     check(value)
@@ -222,17 +223,15 @@ class Client:
             except ValueError as error:
                 fault = str(error)
             else:
-                repairs = (*repaired.repairs, *(("number",) if numbers else ()))
-                self.ledger.repairs.update(repairs)
-                return Answer(value, partial, attempt, repairs)
+                if not numbers:
+                    return Answer(value, partial, attempt, repaired.repairs)
+                self.ledger.repairs["number"] += 1
+                return Answer(value, partial, attempt, (*repaired.repairs, "number"))
             if attempt <= self.reasks:
                 self.ledger.reasked += 1
-                conversation = [
-                    *messages,
+                conversation += [
                     assistant(completion.text[:400]),
-                    user(
-                        f"That answer could not be used: {fault}. Answer again with one JSON object and nothing else."
-                    ),
+                    user(f"That cannot be used: {fault}. Answer again with one JSON object, nothing else."),
                 ]
         return Answer(None, partial, self.reasks + 1, (), fault)
 
