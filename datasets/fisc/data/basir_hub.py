@@ -95,14 +95,26 @@ def fetch_basir(
     notes = [f"licence {licence}"]
     if len(found):
         notes.append(f"{len(found)} texts stand in more than one split or more than once")
-        warnings.warn(f"{notes[-1]}; see .attrs['leakage'] before trusting a test score", DataWarning, stacklevel=2)
-    attach(frame, record(options={"repository": repository}, inputs={n: c for n, c in files}, notes=notes, source=repository))
+        warnings.warn(
+            f"{notes[-1]}; see .attrs['leakage'] before trusting a test score", DataWarning, stacklevel=2
+        )
+    attach(
+        frame,
+        record(
+            options={"repository": repository},
+            inputs=dict(files),
+            notes=notes,
+            source=repository,
+        ),
+    )
     frame.attrs["licence"] = licence
     frame.attrs["leakage"] = found.to_dict("records")
     return frame
 
 
-def read_basir(content: bytes | str, *, fields: Mapping[str, str] | None = None, split: str = "") -> pd.DataFrame:
+def read_basir(
+    content: bytes | str, *, fields: Mapping[str, str] | None = None, split: str = ""
+) -> pd.DataFrame:
     """Read a JSON array, JSON lines, or a JSON object of splits, into our columns.
 
     Parameters
@@ -143,7 +155,9 @@ def read_basir(content: bytes | str, *, fields: Mapping[str, str] | None = None,
     for i, row in enumerate(rows):
         text = row.get(names["text"] or "")
         if not isinstance(text, str) or not text.strip():
-            raise DataError(f"row {i} has no text in field {names['text']!r}; mend the file or name another field")
+            raise DataError(
+                f"row {i} has no text in field {names['text']!r}; mend the file or name another field"
+            )
         out.append(
             {
                 "id": str(_get(row, names["id"], i)),
@@ -195,7 +209,9 @@ def _rows(text: str, split: str) -> list[dict[str, Any]]:
     except json.JSONDecodeError:
         held = _lines(text)
     if isinstance(held, dict):
-        if any(isinstance(v, list) for v in held.values()) and all(isinstance(v, list) for v in held.values()):
+        if any(isinstance(v, list) for v in held.values()) and all(
+            isinstance(v, list) for v in held.values()
+        ):
             groups = [(name, row) for name, rows in held.items() for row in rows]
             _check_rows([row for _, row in groups])
             return [{**row, "__split__": name} for name, row in groups]
@@ -211,7 +227,9 @@ def _lines(text: str) -> list[Any]:
             try:
                 out.append(json.loads(line))
             except json.JSONDecodeError as error:
-                raise DataError(f"line {number} is not JSON ({error.msg}); expected JSON or JSON lines") from error
+                raise DataError(
+                    f"line {number} is not JSON ({error.msg}); expected JSON or JSON lines"
+                ) from error
     return out
 
 
@@ -225,7 +243,10 @@ def _field(ours: str, given: dict[str, str], known: set[str]) -> str | None:
     if ours in given:
         if given[ours] not in known:
             guess = nearest(given[ours], known)
-            raise DataError(f"fields names {given[ours]!r} for {ours}, which no row has" + (f"; did you mean {guess!r}?" if guess else ""))
+            raise DataError(
+                f"fields names {given[ours]!r} for {ours}, which no row has"
+                + (f"; did you mean {guess!r}?" if guess else "")
+            )
         return given[ours]
     lower = {name.lower(): name for name in known}
     return next((lower[name] for name in FIELD_NAMES[ours] if name in lower), None)
@@ -282,7 +303,9 @@ def _split_of(name: str) -> str:
 def _local(path: Path) -> list[tuple[str, bytes]]:
     if not path.exists():
         raise DataError(f"there is no file or folder {path}; give the data set's JSON file or its folder")
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".json", ".jsonl"))
+    files = (
+        [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".json", ".jsonl"))
+    )
     if not files:
         raise DataError(f"{path} holds no .json or .jsonl file")
     return [(f.name, f.read_bytes()) for f in files]
@@ -297,11 +320,17 @@ def _download(repository: str, hub: str) -> tuple[list[tuple[str, bytes]], str]:
             held = json.loads(listing.read_text(encoding="utf-8"))
             return [(n, (folder / _flat(n)).read_bytes()) for n in held["files"]], str(held["licence"])
         except (OSError, json.JSONDecodeError, KeyError):
-            warnings.warn("the cached copy of BASIR is damaged and is fetched again", DataWarning, stacklevel=4)
+            warnings.warn(
+                "the cached copy of BASIR is damaged and is fetched again", DataWarning, stacklevel=4
+            )
     if offline():
-        raise OfflineError(f"FISC_OFFLINE is set, so {hub}/datasets/{repository} is not fetched; give path= to a local copy")
+        raise OfflineError(
+            f"FISC_OFFLINE is set, so {hub}/datasets/{repository} is not fetched; give path= to a local copy"
+        )
     described = json.loads(_get_url(f"{hub}/api/datasets/{repository}"))
-    names = [s["rfilename"] for s in described.get("siblings", []) if s["rfilename"].endswith((".json", ".jsonl"))]
+    names = [
+        s["rfilename"] for s in described.get("siblings", []) if s["rfilename"].endswith((".json", ".jsonl"))
+    ]
     if not names:
         raise DataError(f"{hub}/datasets/{repository} lists no JSON file; give path= to a local copy")
     tags = [str(t) for t in described.get("tags", []) if str(t).startswith("license:")]
@@ -325,13 +354,15 @@ def _flat(name: str) -> str:
 def _get_url(address: str) -> bytes:
     if not address.startswith(("https://", "http://")):
         raise DataError(f"{address} is not an http(s) address")
-    request = urllib.request.Request(address, headers={"User-Agent": "fisc"})  # noqa: S310
+    request = urllib.request.Request(address, headers={"User-Agent": "fisc"})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:
             content: bytes = answer.read(MAX_BYTES)
             return content
     except urllib.error.HTTPError as error:
-        raise DataError(f"{address} answers {error.code}; check the repository's name, or give path= to a local copy") from error
+        raise DataError(
+            f"{address} answers {error.code}; check the repository's name, or give path= to a local copy"
+        ) from error
     except (urllib.error.URLError, OSError) as error:
         raise OfflineError(
             f"{address} cannot be reached ({getattr(error, 'reason', error)}); give path= to a local copy"

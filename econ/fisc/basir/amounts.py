@@ -19,11 +19,36 @@ _SCALES = {
 _UNITS = {
     w: i
     for i, w in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+        ]
     )
 }
-_TENS = {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}
+_TENS = {
+    w: 10 * i
+    for i, w in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
+    )
+}
 _WORD = "(?:" + "|".join([*_UNITS, *_TENS, "hundred", "a", "half"]) + ")"
 _WORDS = rf"{_WORD}(?:[\s-]+(?:and\s+)?{_WORD})*"
 _FIGURE = r"\d[\d,]*(?:\.\d+)?"
@@ -96,7 +121,9 @@ def to_frame(amounts: list[Amount]) -> pd.DataFrame:
     """Return one row an amount: value, unit, text, start, end."""
     import pandas as pd
 
-    return pd.DataFrame([dataclasses.asdict(a) for a in amounts], columns=["value", "unit", "text", "start", "end"])
+    return pd.DataFrame(
+        [dataclasses.asdict(a) for a in amounts], columns=["value", "unit", "text", "start", "end"]
+    )
 
 
 def parse_number_words(words: str) -> float:
@@ -141,7 +168,9 @@ def _number(text: str) -> float:
 def _percent(match: re.Match[str]) -> Amount:
     fraction = (match.group("half") or match.group("sign") or "").lower()
     part = {"half": 0.5, "quarter": 0.25, "½": 0.5, "¼": 0.25, "¾": 0.75}.get(fraction, 0.0)
-    return Amount(_number(match.group("number")) + part, "per cent", match.group(), match.start(), match.end())
+    return Amount(
+        _number(match.group("number")) + part, "per cent", match.group(), match.start(), match.end()
+    )
 
 
 def _money(match: re.Match[str], text: str) -> Amount | None:

@@ -148,14 +148,18 @@ def walk_forward(
         part["score"] = fitted.score_order(now).droplevel(0)
         part["actual_pct"] = actual - actual.mean()
         part["trained_to"] = fitted.budgets_[-1]
-        part.index = pd.MultiIndex.from_product([[str(getattr(budget, "date", lambda b=budget: b)())], part.index])
+        part.index = pd.MultiIndex.from_product(
+            [[str(getattr(budget, "date", lambda b=budget: b)())], part.index]
+        )
         parts.append(part)
     forecasts = pd.concat(parts).rename_axis(["budget", "sector"])
     score = evaluate_ranking(
         forecasts["actual_pct"].to_numpy() / 100, forecasts["score"].to_numpy(), relevance_kind=relevance_kind,
         budgets=forecasts.index.get_level_values(0), seed=seed,
     )  # fmt: skip
-    inside = (forecasts["actual_pct"] >= forecasts["low_pct"]) & (forecasts["actual_pct"] <= forecasts["high_pct"])
+    inside = (forecasts["actual_pct"] >= forecasts["low_pct"]) & (
+        forecasts["actual_pct"] <= forecasts["high_pct"]
+    )
     called = forecasts[forecasts["call"] != "no call"]
     right = np.sign(called["actual_pct"]) == np.where(called["call"] == "UP", 1, -1)
     history = record(
@@ -163,7 +167,15 @@ def walk_forward(
         inputs={"signals": frame.reset_index(), "returns": target.reset_index()}, seed=seed,
     )  # fmt: skip
     return Backtest(
-        score, forecasts, float(inside.mean()), ranker.coverage, len(called), int(right.sum()), scheme, ranker.method, history
+        score,
+        forecasts,
+        float(inside.mean()),
+        ranker.coverage,
+        len(called),
+        int(right.sum()),
+        scheme,
+        ranker.method,
+        history,
     )
 
 
@@ -193,7 +205,9 @@ def compare_rankers(
 
     rows = {}
     for method in methods:
-        test = walk_forward(SectorRanker(method, random_state=random_state), X, y, first=first, seed=random_state)
+        test = walk_forward(
+            SectorRanker(method, random_state=random_state), X, y, first=first, seed=random_state
+        )
         tau = test.score.table.loc["kendall_tau"]
         rows[method] = {
             "kendall_tau": tau["mean"], "low": tau.low, "high": tau.high,

@@ -135,7 +135,9 @@ def gains(relevance: Any, relevance_kind: RelevanceKind) -> Any:
     if r.ndim != 1 or r.size < 2:
         raise DataError(f"relevance has shape {r.shape}; expected one value an item for at least two items")
     if not np.isfinite(r).all():
-        raise DataError(f"{int((~np.isfinite(r)).sum())} of {r.size} relevance values are missing; drop those items first")
+        raise DataError(
+            f"{int((~np.isfinite(r)).sum())} of {r.size} relevance values are missing; drop those items first"
+        )
     if relevance_kind in GRADES:
         if (r < 0).any():
             raise DataError(
@@ -156,7 +158,9 @@ def relevance_from_returns(returns: Any, kind: str) -> Any:
     position[np.argsort(r, kind="stable")] = np.arange(n)
     if kind == "price_ratio":
         if (r <= -1).any():
-            raise DataError(f"returns must be fractions above -1, the least is {r.min():g}; 0.01 is one per cent")
+            raise DataError(
+                f"returns must be fractions above -1, the least is {r.min():g}; 0.01 is one per cent"
+            )
         return 1.0 + r
     if kind == "rank":
         return position + 1.0
@@ -220,10 +224,14 @@ def ndcg_expectation(
         return NdcgExpectation(mean, worst, None, "closed form", n)
     if n <= ENUMERATE_UP_TO:
         values = g[np.array(list(itertools.permutations(range(n))))] @ d / best
-        return NdcgExpectation(mean, worst, float(np.quantile(values, 0.95, method="inverted_cdf")), "enumeration", n)
+        return NdcgExpectation(
+            mean, worst, float(np.quantile(values, 0.95, method="inverted_cdf")), "enumeration", n
+        )
     rng = np.random.default_rng(seed)
     orders = rng.permuted(np.tile(np.arange(n), (draws, 1)), axis=1)
-    return NdcgExpectation(mean, worst, float(np.quantile(g[orders] @ d / best, 0.95, method="inverted_cdf")), "monte carlo", n)
+    return NdcgExpectation(
+        mean, worst, float(np.quantile(g[orders] @ d / best, 0.95, method="inverted_cdf")), "monte carlo", n
+    )
 
 
 def chance_corrected_ndcg(
@@ -274,7 +282,9 @@ def chance_corrected_ndcg(
 
 def _discounts(n: int, k: int | None) -> Any:
     if k is not None and (not isinstance(k, (int, np.integer)) or k < 1):
-        raise DataError(f"k={k!r} is not a number of positions; give an integer of at least 1, or None for all")
+        raise DataError(
+            f"k={k!r} is not a number of positions; give an integer of at least 1, or None for all"
+        )
     d = 1.0 / np.log2(np.arange(2, n + 2))
     if k is not None:
         d[k:] = 0.0
@@ -285,7 +295,9 @@ def _checked(gain: Any, score: Any) -> tuple[Any, Any]:
     g = np.asarray(gain, dtype=float)
     s = np.asarray(score, dtype=float)
     if g.ndim != 1 or g.shape != s.shape:
-        raise DataError(f"relevance has shape {g.shape} and score {s.shape}; expected two vectors of one length")
+        raise DataError(
+            f"relevance has shape {g.shape} and score {s.shape}; expected two vectors of one length"
+        )
     if len(g) < 2:
         raise DataError(f"a ranking needs at least two items, {len(g)} given")
     if not (np.isfinite(g).all() and np.isfinite(s).all()):
@@ -293,5 +305,7 @@ def _checked(gain: Any, score: Any) -> tuple[Any, Any]:
     if (g < 0).any():
         raise DataError(f"gains must be 0 or more, the least is {g.min():g}; choose another relevance_kind")
     if not (g > 0).any():
-        raise DataError("all gains are zero, so NDCG is 0/0; check the relevance, or choose another relevance_kind")
+        raise DataError(
+            "all gains are zero, so NDCG is 0/0; check the relevance, or choose another relevance_kind"
+        )
     return g, s

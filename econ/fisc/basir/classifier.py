@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from fisc.basir.formulas import mute_formulas
 from fisc.basir.language import share_of_english
 from fisc.basir.lexical import LEXICAL_FEATURES, LexicalIndex
-from fisc.basir.pair import PairModel, fit_pair_model
+from fisc.basir.pair import fit_pair_model
 from fisc.basir.taxonomy import Taxonomy
 from fisc.basir.tokens import windows
 from fisc.data import DataError, DataWarning, Provenance, check_option, record
@@ -123,9 +124,7 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.encoder = encoder
         self.random_state = random_state
 
-    def fit(
-        self, texts: Sequence[str], labels: Sequence[Sequence[str]] | None = None
-    ) -> SectorClassifier:
+    def fit(self, texts: Iterable[str], labels: Iterable[Iterable[str]] | None = None) -> SectorClassifier:
         """Learn the shared weights and the decision rule.
 
         Parameters
@@ -191,7 +190,11 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             expected=float(out_of_fold.sum()),
             observed=float(targets.sum()),
             provenance=record(
-                options={"method": self.method, "encoder": self._encoder_source(), "taxonomy": taxonomy.title},
+                options={
+                    "method": self.method,
+                    "encoder": self._encoder_source(),
+                    "taxonomy": taxonomy.title,
+                },
                 inputs={"texts": "\n".join(given), "taxonomy": taxonomy.fingerprint},
                 seed=self.random_state,
                 notes=notes,
@@ -199,7 +202,7 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         return self
 
-    def scores(self, texts: Sequence[str]) -> pd.DataFrame:
+    def scores(self, texts: Iterable[str]) -> pd.DataFrame:
         """Return the calibrated probability of every sector for every text.
 
         Parameters
@@ -216,7 +219,7 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         index = texts.index if isinstance(texts, pd.Series) else None
         return pd.DataFrame(self._probabilities(_check_texts(texts)), columns=self.classes_, index=index)
 
-    def predict(self, texts: Sequence[str]) -> list[list[str]]:
+    def predict(self, texts: Iterable[str]) -> list[list[str]]:
         """Return the sectors of each text, the likeliest first; [] if it touches none.
 
         Parameters
@@ -330,11 +333,12 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         ndarray, shape (n, n_sectors, n_features), in the order of `feature_names`
         """
-        parts = [self.lexical_.features(texts)]
+        muted = [mute_formulas(text) for text in texts]
+        parts = [self.lexical_.features(muted)]
         for encoder, labels in self._encoders():
             from fisc.basir.embedding import embedding_features
 
-            parts.append(embedding_features(labels, texts, encoder.encode(texts)))
+            parts.append(embedding_features(labels, muted, encoder.encode(muted)))
         return np.concatenate(parts, axis=-1)
 
     @property
@@ -379,7 +383,9 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _probabilities(self, texts: list[str]) -> Any:
         self._check_fitted()
-        return np.stack([self.model_.probability(features).max(axis=0) for _, features in self._passes(texts)])
+        return np.stack(
+            [self.model_.probability(features).max(axis=0) for _, features in self._passes(texts)]
+        )
 
     def _training_features(self, texts: list[str], targets: Any) -> Any:
         """Return features of labelled texts; a longer text takes the highest score among its windows."""
@@ -393,9 +399,11 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from fisc.basir.finetune import cross_fitted_encoders
 
         tuned_part = slice(-len(EMBEDDING_FEATURES), None)
-        for rows, tuned in cross_fitted_encoders(self.encoder_, self.taxonomy_, texts, targets, seed=self.random_state):
+        for rows, tuned in cross_fitted_encoders(
+            self.encoder_, self.taxonomy_, texts, targets, seed=self.random_state
+        ):
             for i in rows:
-                own = [texts[i][a:b] for a, b in spans[i]]
+                own = [mute_formulas(texts[i][a:b]) for a, b in spans[i]]
                 scored = embedding_features(tuned.labels(self.taxonomy_), own, tuned.encode(own))
                 features[i][:, tuned_part] = scored.max(axis=0)
         return features
@@ -412,7 +420,9 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _main_encoder(self) -> Encoder:
         encoder = self.tuned_ if self.tuned_ is not None else self.encoder_
         if encoder is None:
-            raise DataError("method='lexical' has no sentence model to export; use method='pair' or 'finetuned'")
+            raise DataError(
+                "method='lexical' has no sentence model to export; use method='pair' or 'finetuned'"
+            )
         return encoder
 
     def _encoders(self) -> list[tuple[Encoder, LabelVectors]]:
@@ -442,16 +452,20 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "model_"):
-            raise DataError("this SectorClassifier is not fitted; call fit(texts, labels) or SectorClassifier.load(path)")
+            raise DataError(
+                "this SectorClassifier is not fitted; call fit(texts, labels) or SectorClassifier.load(path)"
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
 
-def _check_texts(texts: Sequence[str]) -> list[str]:
+def _check_texts(texts: Iterable[str]) -> list[str]:
     """Return the texts as a list, or say which one cannot be read."""
     if isinstance(texts, (str, bytes)):
-        raise DataError(f"texts is one {type(texts).__name__}; expected a sequence of texts, so wrap it: [text]")
+        raise DataError(
+            f"texts is one {type(texts).__name__}; expected a sequence of texts, so wrap it: [text]"
+        )
     given = list(texts)
     if not given:
         raise DataError("no texts were given; expected at least one")

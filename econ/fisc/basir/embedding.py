@@ -64,7 +64,9 @@ class LabelVectors:
 def label_vectors(taxonomy: Taxonomy, encoder: Encoder) -> LabelVectors:
     """Encode the names, descriptions and phrases of a taxonomy once."""
     phrases = [
-        (j, text, kind in ("name", "keyword")) for j, sector in enumerate(taxonomy.sectors) for text, kind in sector.phrases()
+        (j, text, kind in ("name", "keyword"))
+        for j, sector in enumerate(taxonomy.sectors)
+        for text, kind in sector.phrases()
     ]
     coded = encoder.encode([text for _, text, _ in phrases])
     counts = np.array([len(c.tokens) for c in coded])
@@ -138,7 +140,9 @@ def _clause_vectors(raw: str, text: Encoded) -> Any:
     Several sectors in one sentence average out in its single vector; a clause mostly has one.
     """
     cuts = [m.end() for m in _CLAUSE_END.finditer(raw)]
-    group = np.searchsorted(cuts, text.spans[:, 0], side="right") if len(text.spans) else np.zeros(0, dtype=int)
+    group = (
+        np.searchsorted(cuts, text.spans[:, 0], side="right") if len(text.spans) else np.zeros(0, dtype=int)
+    )
     parts = [text.tokens[group == g].mean(axis=0) for g in np.unique(group) if (group == g).sum() > 1]
     if not parts:
         return text.pooled[None, :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -79,7 +80,9 @@ class Encoder:
     def fingerprint(self) -> str:
         """Return a fingerprint of the weights."""
         state = self.model.state_dict()
-        return fingerprint(b"".join(np.ascontiguousarray(state[k].cpu().numpy()).tobytes() for k in sorted(state)))
+        return fingerprint(
+            b"".join(np.ascontiguousarray(state[k].cpu().numpy()).tobytes() for k in sorted(state))
+        )
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Encode texts, in batches of similar length, on one pass of the model.
@@ -113,17 +116,22 @@ class Encoder:
         out: list[Encoded | None] = [None] * len(lengths)
         for batch in _batches(order, lengths):
             features = tokenizer.pad(
-                {k: [ids[k][i] for i in batch] for k in ids if k not in ("offset_mapping", "special_tokens_mask")},
+                {
+                    k: [ids[k][i] for i in batch]
+                    for k in ids
+                    if k not in ("offset_mapping", "special_tokens_mask")
+                },
                 return_tensors="pt",
             )
             pooled, tokens = self.forward(dict(features))
             for row, i in enumerate(batch):
                 real = np.flatnonzero(np.array(ids["special_tokens_mask"][i]) == 0)
                 out[i] = Encoded(
-                    pooled[row], tokens[row][real], np.array(ids["offset_mapping"][i], dtype=int)[real].reshape(-1, 2)
+                    pooled[row],
+                    tokens[row][real],
+                    np.array(ids["offset_mapping"][i], dtype=int)[real].reshape(-1, 2),
                 )
         return [e for e in out if e is not None]
-
 
     def forward(self, features: dict[str, Any]) -> tuple[Any, Any]:
         """Run the model on padded pieces; return unit vectors of texts (n, d) and of pieces (n, k, d)."""
@@ -132,7 +140,8 @@ class Encoder:
         with torch.inference_mode():
             answer = self.model(features)
         return tuple(  # type: ignore[return-value]
-            torch.nn.functional.normalize(answer[k], dim=-1).numpy() for k in ("sentence_embedding", "token_embeddings")
+            torch.nn.functional.normalize(answer[k], dim=-1).numpy()
+            for k in ("sentence_embedding", "token_embeddings")
         )
 
 
@@ -224,7 +233,7 @@ def _load(transformers: Any, name: str) -> Any:
 
 def _quiet(transformers: Any, name: str, *, local: bool) -> Any:
     """Load without the progress bar that transformers draws for the weights."""
-    from transformers.utils import logging as transformers_logging
+    transformers_logging: Any = importlib.import_module("transformers.utils.logging")
 
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
@@ -244,7 +253,7 @@ def _hub_answers(timeout_s: float = 3.0) -> bool:
     if not endpoint.startswith(("https://", "http://")):
         return False
     try:
-        with urllib.request.urlopen(f"{endpoint}/api/models/{DEFAULT_MODEL}", timeout=timeout_s) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{endpoint}/api/models/{DEFAULT_MODEL}", timeout=timeout_s) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

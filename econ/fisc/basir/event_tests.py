@@ -181,7 +181,9 @@ def event_tests(study: EventStudy, *, by: Literal["event", "asset"] = "event") -
         n = len(at)
         r = mean_cross_correlation(residuals) if by == "event" else 0.0
         kp = kolari_pynnonen_t(scar, r)
-        by_day = [corrado_z(residuals, study.window_abnormal[at, d]) for d in range(study.window_abnormal.shape[1])]
+        by_day = [
+            corrado_z(residuals, study.window_abnormal[at, d]) for d in range(study.window_abnormal.shape[1])
+        ]
         rows[key] = {
             "n": n,
             "mean_car_pct": float(study.window_abnormal[at].sum(axis=1).mean()),
@@ -310,7 +312,8 @@ def placebo(
 def _daily(study: EventStudy) -> pd.DataFrame:
     grouped = study.frame.groupby("event")
     return grouped.agg(
-        variance_ratio=("sar", lambda s: float((s**2).mean())), spread_pct=("abnormal_pct", lambda s: float(s.std(ddof=1)))
+        variance_ratio=("sar", lambda s: float((s**2).mean())),
+        spread_pct=("abnormal_pct", lambda s: float(s.std(ddof=1))),
     )
 
 

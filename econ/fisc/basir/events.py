@@ -96,7 +96,9 @@ class EventStudy(Result):
             "allows for their correlation (adjusted BMP) is the one to read.",
             figures=(
                 Figure.from_matplotlib(
-                    self.plot(), caption="Abnormal return of each sector on each event day", alt="Strips of returns"
+                    self.plot(),
+                    caption="Abnormal return of each sector on each event day",
+                    alt="Strips of returns",
                 ),
             ),
             tables=(Table(tests, caption="Tests across sectors, by event", decimals=3),),
@@ -223,7 +225,9 @@ def event_study(
                 f"prices begin on {days[0]:%Y-%m-%d}, too late for the event of {event:%Y-%m-%d}; "
                 "give earlier prices or leave the event out"
             )
-        fit = _fit(returns, benchmark, slice(max(at + begin, 1), max(at + end + 1, 1)), model, -begin + end + 1)
+        fit = _fit(
+            returns, benchmark, slice(max(at + begin, 1), max(at + end + 1, 1)), model, -begin + end + 1
+        )
         span = slice(at + first, at + last + 1)
         raw, bench = returns[span], benchmark[span]
         expected = fit.alpha + np.where(fit.beta == 0, 0.0, fit.beta * bench[:, None])
@@ -256,13 +260,32 @@ def event_study(
                     )
                 )  # fmt: skip
     if dropped:
-        notes.append(f"{len(dropped)} of {len(dropped) + len(pairs)} (event, asset) pairs dropped: {dropped[0]['reason']}")
-        warnings.warn(f"{notes[-1]} (first: {dropped[0]['asset']}); see .attrs['dropped']", DataWarning, stacklevel=3)
+        notes.append(
+            f"{len(dropped)} of {len(dropped) + len(pairs)} (event, asset) pairs dropped: {dropped[0]['reason']}"
+        )
+        warnings.warn(
+            f"{notes[-1]} (first: {dropped[0]['asset']}); see .attrs['dropped']", DataWarning, stacklevel=3
+        )
     if not pairs:
-        raise DataError(f"no (event, asset) pair can be computed; the first was dropped because {dropped[0]['reason']}")
-    columns = (
-        "event day date asset raw_pct expected_pct abnormal_pct car_pct sigma_pct t sar alpha_pct beta n_estimation"
-    ).split()
+        raise DataError(
+            f"no (event, asset) pair can be computed; the first was dropped because {dropped[0]['reason']}"
+        )
+    columns = [
+        "event",
+        "day",
+        "date",
+        "asset",
+        "raw_pct",
+        "expected_pct",
+        "abnormal_pct",
+        "car_pct",
+        "sigma_pct",
+        "t",
+        "sar",
+        "alpha_pct",
+        "beta",
+        "n_estimation",
+    ]
     history = record(
         options={"model": model, "window": window, "estimation": estimation, "market": market_levels.name},
         inputs={"prices": levels, "market": market_levels.to_frame("market")},
@@ -329,7 +352,9 @@ def _reason(fit: _Fit, j: int, abnormal: Any) -> str:
 def _checked_window(name: str, value: tuple[int, int]) -> tuple[int, int]:
     pair = tuple(value)
     if len(pair) != 2 or any(int(v) != v for v in pair) or pair[0] > pair[1]:
-        raise DataError(f"{name}={value!r} is not a window; give (first, last) trading days relative to the event")
+        raise DataError(
+            f"{name}={value!r} is not a window; give (first, last) trading days relative to the event"
+        )
     return int(pair[0]), int(pair[1])
 
 
@@ -345,7 +370,9 @@ def _aligned(prices: pd.DataFrame, market: str | pd.Series) -> tuple[pd.DataFram
     except (ValueError, TypeError) as error:
         raise DataError(f"the index of prices is not dates: {error}") from error
     if frame.index.has_duplicates:
-        raise DataError(f"{int(frame.index.duplicated().sum())} days occur twice in prices; keep one row a day")
+        raise DataError(
+            f"{int(frame.index.duplicated().sum())} days occur twice in prices; keep one row a day"
+        )
     frame = frame.sort_index()
     if isinstance(market, pd.Series):
         benchmark = market.copy()
@@ -365,7 +392,9 @@ def _aligned(prices: pd.DataFrame, market: str | pd.Series) -> tuple[pd.DataFram
         raise DataError("prices holds the market and nothing else; give at least one other column")
     bad = int((frame <= 0).to_numpy().sum() + (benchmark <= 0).to_numpy().sum())
     if bad:
-        raise DataError(f"{bad} prices are zero or negative; prices must be positive, and missing ones left empty")
+        raise DataError(
+            f"{bad} prices are zero or negative; prices must be positive, and missing ones left empty"
+        )
     traded = benchmark.notna()
     if not traded.any():
         raise DataError("the market has no price on any day of prices; check the dates of both")
@@ -380,7 +409,9 @@ def _positions(events: Any, days: pd.DatetimeIndex, notes: list[str]) -> list[tu
         if "date" not in events.columns:
             raise DataError(f"events needs a column 'date'; it has {', '.join(map(str, events.columns))}")
         dates = list(events["date"])
-        evening = list(events["evening"].astype(bool)) if "evening" in events.columns else [False] * len(dates)
+        evening = (
+            list(events["evening"].astype(bool)) if "evening" in events.columns else [False] * len(dates)
+        )
     else:
         dates = [events] if isinstance(events, (str, pd.Timestamp)) else list(_iterable(events))
         evening = [False] * len(dates)
@@ -403,10 +434,14 @@ def _positions(events: Any, days: pd.DatetimeIndex, notes: list[str]) -> list[tu
             late += 1
             at += 1
             if at >= len(days):
-                raise DataError(f"prices end on the day of the evening event of {day:%Y-%m-%d}; the next day is needed")
+                raise DataError(
+                    f"prices end on the day of the evening event of {day:%Y-%m-%d}; the next day is needed"
+                )
         out.append((day, at))
     if moved:
-        notes.append(f"{len(moved)} of {len(out)} events fell on days without trading and count for the next: {', '.join(moved[:3])}")
+        notes.append(
+            f"{len(moved)} of {len(out)} events fell on days without trading and count for the next: {', '.join(moved[:3])}"
+        )
         warnings.warn(notes[-1], DataWarning, stacklevel=5)
     if late:
         notes.append(f"{late} of {len(out)} events came after the close and count for the next trading day")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fisc.basir.formulas import mute_formulas
 from fisc.basir.language import share_of_english
 from fisc.basir.tokens import sentences
 from fisc.data import Provenance, record
@@ -105,14 +106,27 @@ class Evidence(Result):
         for item in self.predicted:
             words = ", ".join(dict.fromkeys(repr(self.text[s.start : s.end]) for s in item.spans[:4]))
             a, b = item.sentence
-            lines.append(f"{item.sector}  {item.score:.2f}  by {words or 'the whole text'}: {self.text[a:b][:160]}")
+            lines.append(
+                f"{item.sector}  {item.score:.2f}  by {words or 'the whole text'}: {self.text[a:b][:160]}"
+            )
         return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a match: sector, score, predicted, words, phrase, how, weight, start, end, sentence."""
         import pandas as pd
 
-        columns = ["sector", "score", "predicted", "words", "phrase", "how", "weight", "start", "end", "sentence"]
+        columns = [
+            "sector",
+            "score",
+            "predicted",
+            "words",
+            "phrase",
+            "how",
+            "weight",
+            "start",
+            "end",
+            "sentence",
+        ]
         rows = [
             [s.sector, s.score, s.predicted, self.text[m.start : m.end], m.phrase, m.how, m.weight, m.start, m.end,
              self.text[s.sentence[0] : s.sentence[1]]]
@@ -160,13 +174,15 @@ def explain(classifier: SectorClassifier, text: str, *, runners_up: int = 3) -> 
         chosen = np.zeros_like(chosen)
     order = [int(j) for j in np.argsort(-scores, kind="stable")]
     wanted = [j for j in order if chosen[j]] + [j for j in order if not chosen[j]][: max(runners_up, 1)]
-    hits = classifier.lexical_.hits(text)
+    hits = classifier.lexical_.hits(mute_formulas(text))
     sentence_spans = sentences(text)
     items = []
     for j in wanted:
         best = int(by_window[:, j].argmax())
         a, b = spans[best]
-        matches = [Span(h.start, h.end, h.weight, h.phrase, "word") for h in hits if h.sector == j and not h.covered]
+        matches = [
+            Span(h.start, h.end, h.weight, h.phrase, "word") for h in hits if h.sector == j and not h.covered
+        ]
         matches += _meaning(classifier, text[a:b], a, j)
         matches = _strongest(matches)
         added = classifier.model_.contributions(features[best, j])
@@ -189,7 +205,7 @@ def _meaning(classifier: SectorClassifier, window: str, offset: int, sector: int
     """Return the words that the sentence model matches with the sector's nearest phrase."""
     out = []
     for encoder, labels in classifier._encoders()[-1:]:
-        coded = encoder.encode([window])[0]
+        coded = encoder.encode([mute_formulas(window)])[0]
         own = np.flatnonzero(labels.owner == sector)
         if not len(coded.tokens) or not len(own):
             continue
@@ -203,7 +219,9 @@ def _meaning(classifier: SectorClassifier, window: str, offset: int, sector: int
             strength = float(rows[:, piece].max())
             if strength >= LEAST_COSINE:
                 a, b = _whole_word(window, *map(int, coded.spans[piece]))
-                out.append(Span(offset + a, offset + b, min(strength, 1.0), labels.words[own[nearest]], "meaning"))
+                out.append(
+                    Span(offset + a, offset + b, min(strength, 1.0), labels.words[own[nearest]], "meaning")
+                )
     return out
 
 
@@ -225,12 +243,16 @@ def _strongest(matches: list[Span]) -> list[Span]:
     return sorted(kept, key=lambda m: -m.weight)
 
 
-def _carrier(sentence_spans: list[tuple[int, int]], matches: list[Span], window: tuple[int, int]) -> tuple[int, int]:
+def _carrier(
+    sentence_spans: list[tuple[int, int]], matches: list[Span], window: tuple[int, int]
+) -> tuple[int, int]:
     """Return the sentence with most of the evidence, or the window if there is none."""
     if not matches:
         inside = [s for s in sentence_spans if s[0] < window[1] and window[0] < s[1]]
         return inside[0] if inside else window
-    return max(sentence_spans, key=lambda s: (sum(m.weight for m in matches if s[0] <= m.start < s[1]), -s[0]))
+    return max(
+        sentence_spans, key=lambda s: (sum(m.weight for m in matches if s[0] <= m.start < s[1]), -s[0])
+    )
 
 
 def highlight(text: str, sectors: list[SectorEvidence]) -> str:
@@ -259,9 +281,13 @@ def highlight(text: str, sectors: list[SectorEvidence]) -> str:
     )
     out, at = [], 0
     for a, b, k, span in sorted(marks, key=lambda m: m[:2]):
-        title = html.escape(f"{sectors[k].sector}: like “{span.phrase}” ({span.how}, {span.weight:.2f})", quote=True)
+        title = html.escape(
+            f"{sectors[k].sector}: like “{span.phrase}” ({span.how}, {span.weight:.2f})", quote=True
+        )
         out.append(html.escape(text[at:a]))
-        out.append(f'<mark class="e{k % 6}" title="{title}">{html.escape(text[a:b])}<sup>{k + 1}</sup></mark>')
+        out.append(
+            f'<mark class="e{k % 6}" title="{title}">{html.escape(text[a:b])}<sup>{k + 1}</sup></mark>'
+        )
         at = b
     out.append(html.escape(text[at:]))
     label = chips or '<span class="chip none">no sector</span>'

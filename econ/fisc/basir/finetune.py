@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 import io
 import os
 import random
@@ -65,7 +66,9 @@ def training_pairs(
     return anchors, positives
 
 
-def finetune_encoder(encoder: Encoder, taxonomy: Taxonomy, texts: list[str], targets: Any, *, seed: int = 0) -> Encoder:
+def finetune_encoder(
+    encoder: Encoder, taxonomy: Taxonomy, texts: list[str], targets: Any, *, seed: int = 0
+) -> Encoder:
     """Return a copy of the sentence model trained to bring texts near their sectors.
 
     The loss is the multiple-negatives ranking loss (Henderson et al., 2017): within a batch a text
@@ -98,9 +101,10 @@ def finetune_encoder(encoder: Encoder, taxonomy: Taxonomy, texts: list[str], tar
         raise DataError("fine-tuning needs at least one text with a sector; all label lists are empty")
     _check_training_installed()
     import torch
-    from datasets import Dataset
+
+    dataset: Any = importlib.import_module("datasets").Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from transformers import PrinterCallback
 
     anchors, positives = training_pairs(taxonomy, texts, targets, seed=seed)
@@ -127,7 +131,7 @@ def finetune_encoder(encoder: Encoder, taxonomy: Taxonomy, texts: list[str], tar
             trainer = SentenceTransformerTrainer(
                 model=model,
                 args=arguments,
-                train_dataset=Dataset.from_dict({"anchor": anchors, "positive": positives}),
+                train_dataset=dataset.from_dict({"anchor": anchors, "positive": positives}),
                 loss=MultipleNegativesRankingLoss(model),
             )
         trainer.remove_callback(PrinterCallback)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -92,7 +93,9 @@ class LexicalIndex:
         self._words, self._characters = words, characters
         self._label_words = words.transform(documents)
         # Character n-grams are compared with each phrase's own words, not with the long document.
-        self._label_characters = characters.transform([", ".join([s.name, *s.keywords]) for s in taxonomy.sectors])
+        self._label_characters = characters.transform(
+            [", ".join([s.name, *s.keywords]) for s in taxonomy.sectors]
+        )
         self._bm25 = _bm25_weights(documents, words)
 
     def arrays(self) -> dict[str, Any]:
@@ -139,9 +142,7 @@ class LexicalIndex:
             for first in set(alternatives):
                 for phrase in self._by_first.get(first, ()):
                     n = len(phrase.keys)
-                    if i + n <= len(keys) and all(
-                        phrase.keys[k] in keys[i + k] for k in range(1, n)
-                    ):
+                    if i + n <= len(keys) and all(phrase.keys[k] in keys[i + k] for k in range(1, n)):
                         found.append((phrase, i, i + n - 1, tokens))
         return found
 
@@ -269,7 +270,7 @@ def _index_phrases(taxonomy: Taxonomy) -> dict[str, list[_Phrase]]:
 def word_terms(text: str) -> list[str]:
     """Return stems and neighbouring pairs of stems that carry meaning."""
     stems = [t.stem for t in tokenize(text) if t.stem not in STOPWORDS and not t.stem[0].isdigit()]
-    return stems + [f"{a} {b}" for a, b in zip(stems, stems[1:], strict=False)]
+    return stems + [f"{a} {b}" for a, b in itertools.pairwise(stems)]
 
 
 def _bm25_weights(documents: Sequence[str], vectorizer: Any, k1: float = 1.2, b: float = 0.75) -> Any:
@@ -300,12 +301,157 @@ def _bm25_weights(documents: Sequence[str], vectorizer: Any, k1: float = 1.2, b:
 
 
 STOPWORDS = frozenset(
-    "a about above after again all also an and any are as at be been before being below between both but by can "
-    "could did do does down during each few for from further had has have having he her here his how i if in into "
-    "is it its itself just me more most my new no nor not now of off on once one only or other our out over own "
-    "per same shall she should so some such than that the their them then there these they this those through to "
-    "too two under until up upon very was we were what when where which while who whom why will with would year "
-    "rs crore lakh percent cent rupee government india indian propose proposal scheme hon sir madam speaker "
-    "make made maker firm company industry product good sell seller operator service private public producer "
-    "manufacturer provider system etc".split()
+    [
+        "a",
+        "about",
+        "above",
+        "after",
+        "again",
+        "all",
+        "also",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "before",
+        "being",
+        "below",
+        "between",
+        "both",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "down",
+        "during",
+        "each",
+        "few",
+        "for",
+        "from",
+        "further",
+        "had",
+        "has",
+        "have",
+        "having",
+        "he",
+        "her",
+        "here",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "itself",
+        "just",
+        "me",
+        "more",
+        "most",
+        "my",
+        "new",
+        "no",
+        "nor",
+        "not",
+        "now",
+        "of",
+        "off",
+        "on",
+        "once",
+        "one",
+        "only",
+        "or",
+        "other",
+        "our",
+        "out",
+        "over",
+        "own",
+        "per",
+        "same",
+        "shall",
+        "she",
+        "should",
+        "so",
+        "some",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "to",
+        "too",
+        "two",
+        "under",
+        "until",
+        "up",
+        "upon",
+        "very",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "why",
+        "will",
+        "with",
+        "would",
+        "year",
+        "rs",
+        "crore",
+        "lakh",
+        "percent",
+        "cent",
+        "rupee",
+        "government",
+        "india",
+        "indian",
+        "propose",
+        "proposal",
+        "scheme",
+        "hon",
+        "sir",
+        "madam",
+        "speaker",
+        "make",
+        "made",
+        "maker",
+        "firm",
+        "company",
+        "industry",
+        "product",
+        "good",
+        "sell",
+        "seller",
+        "operator",
+        "service",
+        "private",
+        "public",
+        "producer",
+        "manufacturer",
+        "provider",
+        "system",
+        "etc",
+    ]
 )

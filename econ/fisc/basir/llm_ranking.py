@@ -124,7 +124,9 @@ def pairwise_ranking(
     pairs = [(i, j) for i, j in itertools.permutations(range(len(names)), 2)]
     questions = [
         [
-            llm.system('You compare what a budget text means for two sectors. Answer with JSON {"better": "A"} or {"better": "B"}.'),
+            llm.system(
+                'You compare what a budget text means for two sectors. Answer with JSON {"better": "A"} or {"better": "B"}.'
+            ),
             llm.user(
                 f"Text:\n{masked}\n\nSector A: {names[i]}\nSector B: {names[j]}\n"
                 "Shares of which sector should do better in the week after this text, relative to the market?"
@@ -153,11 +155,19 @@ def _result(
 ) -> PairwiseRanking:
     import pandas as pd
 
-    both = [(i, j) for i, j in itertools.combinations(range(len(names)), 2) if (i, j) in chosen and (j, i) in chosen]
+    both = [
+        (i, j)
+        for i, j in itertools.combinations(range(len(names)), 2)
+        if (i, j) in chosen and (j, i) in chosen
+    ]
     same = sum(chosen[i, j] == chosen[j, i] for i, j in both)
     strength = bradley_terry(wins)
     frame = pd.DataFrame(
-        {"strength": strength, "wins": wins.sum(axis=1).astype(int), "games": (wins + wins.T).sum(axis=1).astype(int)},
+        {
+            "strength": strength,
+            "wins": wins.sum(axis=1).astype(int),
+            "games": (wins + wins.T).sum(axis=1).astype(int),
+        },
         index=pd.Index(names, name="sector"),
     ).sort_values("strength", ascending=False, kind="stable")
     frame.insert(0, "rank", range(1, len(frame) + 1))
@@ -262,7 +272,9 @@ def memorisation_probe(client: Client, date: str, outcomes: Mapping[str, float])
     questions = [
         [
             llm.system('Answer from memory with JSON {"direction": "up"} or {"direction": "down"}.'),
-            llm.user(f"On {date}, the day of the Indian budget, did {name} shares do better (up) or worse (down) than the market?"),
+            llm.user(
+                f"On {date}, the day of the Indian budget, did {name} shares do better (up) or worse (down) than the market?"
+            ),
         ]
         for name in known
     ]

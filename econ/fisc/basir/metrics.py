@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,7 +119,9 @@ class ClassificationScore(Result):
     def summary(self) -> str:
         """Return the scores as text."""
         lines = [f"{self.method}: {self.texts} texts, {self.without_sector} without a sector"]
-        lines += [f"  {name:<16} {r.value:.3f}  [{r.low:.3f}, {r.high:.3f}]" for name, r in self.table.iterrows()]
+        lines += [
+            f"  {name:<16} {r.value:.3f}  [{r.low:.3f}, {r.high:.3f}]" for name, r in self.table.iterrows()
+        ]
         lines.append(f"  texts without a sector that got one: {self.wrongly_labelled:.2f}")
         return "\n".join(lines)
 
@@ -141,7 +143,9 @@ class ClassificationScore(Result):
             f"How well sectors are found ({self.method})",
             f"{self.texts} texts, {self.without_sector} of them without a sector. Intervals come from "
             "resampling the texts.",
-            figures=(Figure.from_matplotlib(self.plot(), caption="F1 by sector", alt="Bars of F1 by sector"),),
+            figures=(
+                Figure.from_matplotlib(self.plot(), caption="F1 by sector", alt="Bars of F1 by sector"),
+            ),
             tables=(Table(self.table, caption="Scores with 95 % intervals"),),
             provenance=self.provenance,
         )
@@ -185,7 +189,11 @@ def evaluate_classification(
     """
     import pandas as pd
 
-    t, s, p = np.asarray(truth, dtype=bool), np.asarray(scores, dtype=float), np.asarray(predicted, dtype=bool)
+    t, s, p = (
+        np.asarray(truth, dtype=bool),
+        np.asarray(scores, dtype=float),
+        np.asarray(predicted, dtype=bool),
+    )
     if not (t.shape == s.shape == p.shape) or t.ndim != 2 or t.shape[1] != len(sectors):
         raise DataError(
             f"truth {t.shape}, scores {s.shape} and predicted {p.shape} must all be (texts, {len(sectors)} sectors)"
@@ -204,7 +212,9 @@ def evaluate_classification(
     rng = np.random.default_rng(seed)
     drawn = np.array([measure(rng.integers(0, len(t), len(t))) for _ in range(draws)])
     low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
-    table = pd.DataFrame({"value": measure(np.arange(len(t))), "low": low, "high": high}, index=pd.Index(names, name="metric"))
+    table = pd.DataFrame(
+        {"value": measure(np.arange(len(t))), "low": low, "high": high}, index=pd.Index(names, name="metric")
+    )
     hits = (t & p).sum(axis=0)
     by_sector = pd.DataFrame(
         {
@@ -224,7 +234,12 @@ def evaluate_classification(
 
 
 def cross_validate(
-    classifier: SectorClassifier, texts: Sequence[str], labels: Sequence[Sequence[str]], *, folds: int = 5, seed: int = 0
+    classifier: SectorClassifier,
+    texts: Iterable[str],
+    labels: Iterable[Iterable[str]],
+    *,
+    folds: int = 5,
+    seed: int = 0,
 ) -> ClassificationScore:
     """Score a classifier on texts it was not fitted on.
 
@@ -258,7 +273,9 @@ def cross_validate(
     given, rows = list(texts), list(labels)
     repeated = len(given) - len(set(given))
     if repeated:
-        raise DataError(f"{repeated} of {len(given)} texts are repeated and would leak across folds; drop duplicates first")
+        raise DataError(
+            f"{repeated} of {len(given)} texts are repeated and would leak across folds; drop duplicates first"
+        )
     if not 2 <= folds <= len(given):
         raise DataError(f"folds={folds} does not suit {len(given)} texts; give 2 to {len(given)}")
     taxonomy = classifier.taxonomy if classifier.taxonomy is not None else Taxonomy.default()
@@ -270,5 +287,10 @@ def cross_validate(
         scores[test] = model.scores(held_out).to_numpy()
         predicted[test] = taxonomy.encode(model.decide(scores[test], held_out))
     return evaluate_classification(
-        truth, scores, predicted, sectors=taxonomy.names, method=f"{classifier.method}, {folds}-fold", seed=seed
+        truth,
+        scores,
+        predicted,
+        sectors=taxonomy.names,
+        method=f"{classifier.method}, {folds}-fold",
+        seed=seed,
     )

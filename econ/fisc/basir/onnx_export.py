@@ -112,7 +112,7 @@ def export_encoder(encoder: Encoder, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with torch.no_grad(), warnings.catch_warnings():
             # What tracing may freeze is caught by the parity check below, on texts of other lengths.
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.filterwarnings("ignore", "Converting a tensor to a Python boolean")
             warnings.filterwarnings("ignore", "Exporting aten::index", UserWarning)
             warnings.filterwarnings("ignore", ".*TorchScript-based ONNX export", DeprecationWarning)
             torch.onnx.export(

@@ -103,9 +103,9 @@ class PairModel:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PairModel:
         """Build from `to_dict`'s answer."""
-        arrays = {k: np.asarray(values[k], dtype=float) for k in ("mean", "scale", "coef")}
-        rest = {k: float(values[k]) for k in ("intercept", "slope", "shift")}
-        return cls(**arrays, **rest, rule=DecisionRule(**values["rule"]))
+        mean, scale, coef = (np.asarray(values[k], dtype=float) for k in ("mean", "scale", "coef"))
+        intercept, slope, shift = (float(values[k]) for k in ("intercept", "slope", "shift"))
+        return cls(mean, scale, coef, intercept, slope, shift, DecisionRule(**values["rule"]))
 
 
 def fit_pair_model(features: Any, targets: Any, *, seed: int = 0) -> tuple[PairModel, Any]:
@@ -178,7 +178,9 @@ def tune_rule(scores: Any, targets: Any) -> DecisionRule:
                 tried.append((f1, rule))
     best = max(f1 for f1, _ in tried)
     good = [rule for f1, rule in tried if f1 >= best - TOLERANCE]
-    middle = {k: sorted(getattr(r, k) for r in good)[len(good) // 2] for k in ("threshold", "relative", "abstain")}
+    middle = {
+        k: sorted(getattr(r, k) for r in good)[len(good) // 2] for k in ("threshold", "relative", "abstain")
+    }
     return DecisionRule(**middle)
 
 

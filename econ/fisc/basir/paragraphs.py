@@ -13,7 +13,9 @@ LEAST_WORDS = 15
 MOST_WORDS = 250
 
 # "12.", "1 2 ." or "12 ." before a capital, at the start of a line or after the end of a sentence.
-_NUMBER = re.compile(r"(?:(?<=\n)|(?<=\A)|(?<=[.?!:;,”\"'’)\]a-z] ))((?:\d ?){1,3}) ?\.[ \t]*(?=[“\"'‘(]?[A-Z])")
+_NUMBER = re.compile(
+    r"(?:(?<=\n)|(?<=\A)|(?<=[.?!:;,”\"'’)\]a-z] ))((?:\d ?){1,3}) ?\.[ \t]*(?=[“\"'‘(]?[A-Z])"
+)
 _PART = re.compile(r"^\s*PART\s*[-–—:]?\s*[‘'\"“(]?(A|B|I|II)\b[’'\"”)]?", re.MULTILINE)
 _PART_NAMES = {"A": "A", "B": "B", "I": "A", "II": "B"}
 _ANNEX = re.compile(r"^\s*(?:ANNEX(?:URE)?S?|Annex(?:ure)?s?)\b(?:\s|[-–:.]|$)", re.MULTILINE)
@@ -23,7 +25,14 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _GLUED = re.compile(r"\b(ofthe|inthe|tothe|forthe|onthe|andthe|the|and)([a-z]{5,})\b")
-_UNGLUED = {"ofthe": "of the", "inthe": "in the", "tothe": "to the", "forthe": "for the", "onthe": "on the", "andthe": "and the"}
+_UNGLUED = {
+    "ofthe": "of the",
+    "inthe": "in the",
+    "tothe": "to the",
+    "forthe": "for the",
+    "onthe": "on the",
+    "andthe": "and the",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +78,7 @@ class SplitReport:
 
 
 def clean_lines(text: str) -> tuple[str, int]:
-    """Repair what text extraction breaks: hyphens and spaces at line joins, odd blanks, glued words.
+    r"""Repair what text extraction breaks: hyphens and spaces at line joins, odd blanks, glued words.
 
     Parameters
     ----------
@@ -84,10 +93,16 @@ def clean_lines(text: str) -> tuple[str, int]:
 
     Examples
     --------
-    >>> clean_lines("The infra-\\nstructure of roads.We honour it, thehonour is ours.")
+    >>> clean_lines("The infra-\nstructure of roads.We honour it, thehonour is ours.")
     ('The infrastructure of roads. We honour it, the honour is ours.', 1)
     """
-    out = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00ad", "").replace("\u00a0", " ").replace("\x0c", "\n")
+    out = (
+        text.replace("\r\n", "\n")
+        .replace("\r", "\n")
+        .replace("\u00ad", "")
+        .replace("\u00a0", " ")
+        .replace("\x0c", "\n")
+    )
     out = re.sub(r"[\x00-\x08\x0b\x0e-\x1f\uf000-\uf8ff•▪]", " ", out)
     out = re.sub(r"(?<=[a-z])[-‐]\n(?=[a-z])", "", out)
     out = re.sub(r"(?<=[a-z]{2})\.(?=[A-Z][a-z])", ". ", out)
@@ -108,7 +123,7 @@ def clean_lines(text: str) -> tuple[str, int]:
 
 
 def split_paragraphs(text: str) -> tuple[list[Paragraph], SplitReport]:
-    """Split a speech into paragraphs of 15 to 250 words.
+    r"""Split a speech into paragraphs of 15 to 250 words.
 
     Printed numbers mark paragraphs where they run upward; otherwise lines do. Contents before the
     opening words and annexures after the speech are left out and counted.
@@ -125,7 +140,7 @@ def split_paragraphs(text: str) -> tuple[list[Paragraph], SplitReport]:
     Examples
     --------
     >>> body = " ".join(["The duty on steel is reduced."] * 5)
-    >>> [p.number for p in split_paragraphs("Sir, " + body + "\\n2. " + body)[0]]
+    >>> [p.number for p in split_paragraphs("Sir, " + body + "\n2. " + body)[0]]
     [None, 2]
     """
     text, glued = clean_lines(text)
@@ -146,7 +161,8 @@ def split_paragraphs(text: str) -> tuple[list[Paragraph], SplitReport]:
         if body:
             raw.append(Paragraph(number, part, a, body))
     whole, merged = _merge_short(raw)
-    out, split = [], 0
+    out: list[Paragraph] = []
+    split = 0
     for paragraph in whole:
         pieces = _pieces(paragraph.text)
         split += len(pieces) > 1

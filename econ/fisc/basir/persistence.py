@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -59,14 +58,19 @@ def save_classifier(classifier: SectorClassifier, path: Path) -> Path:
         arrays = classifier.lexical_.arrays()
         np.savez_compressed(scratch / _ARRAYS, **arrays)
         if classifier.tuned_ is not None:
-            classifier.tuned_.model.save_pretrained(str(scratch / _ENCODER), safe_serialization=True, create_model_card=False)
+            classifier.tuned_.model.save_pretrained(
+                str(scratch / _ENCODER), safe_serialization=True, create_model_card=False
+            )
         described = {
             "format": FORMAT,
             "parameters": {k: v for k, v in classifier.get_params().items() if k != "taxonomy"},
             "taxonomy": classifier.taxonomy_.to_dict(),
             "default_taxonomy": classifier.taxonomy is None,
             "model": classifier.model_.to_dict(),
-            "report": {**dataclasses.asdict(classifier.report_), "provenance": classifier.report_.provenance.to_dict()},
+            "report": {
+                **dataclasses.asdict(classifier.report_),
+                "provenance": classifier.report_.provenance.to_dict(),
+            },
             "arrays": fingerprint(scratch / _ARRAYS),
             "encoder": classifier.encoder_.fingerprint() if classifier.encoder_ is not None else None,
         }
@@ -81,11 +85,11 @@ def save_classifier(classifier: SectorClassifier, path: Path) -> Path:
 def _replace(scratch: Path, path: Path) -> None:
     """Put the new folder in place of the old one; a reader sees the one or the other."""
     if not path.exists():
-        os.replace(scratch, path)
+        scratch.replace(path)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    os.replace(path, old / "model")
-    os.replace(scratch, path)
+    path.replace(old / "model")
+    scratch.replace(path)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -148,5 +152,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise DataError(f"{file} is damaged: {error}; save the classifier again") from error
     if found != FORMAT:
-        raise DataError(f"{file} has format {found!r}; this version of fisc reads format {FORMAT}: save it again")
+        raise DataError(
+            f"{file} has format {found!r}; this version of fisc reads format {FORMAT}: save it again"
+        )
     return described

@@ -70,7 +70,7 @@ def plot_attention_map(mentions: pd.DataFrame, ax: Axes | None = None, *, sector
     ticks = [t for t in (0.0, 0.25, 1.0, 2.0, 4.0, 8.0) if t <= top]
     bar.set_ticks([t**0.5 for t in ticks], labels=[f"{t:g}" for t in ticks])
     bar.set_label("mentions per 1,000 words")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return ax
 
 
@@ -95,9 +95,19 @@ def plot_event_strips(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     y = first["asset"].map(row).to_numpy()
     x = first["abnormal_pct"].to_numpy()
     strong = first["t"].abs().to_numpy() > 1.96
-    ax.scatter(x[~strong], y[~strong], s=22, facecolors="none", edgecolors=style.MUTED, linewidths=1.0, label="within 1.96 sd")
+    ax.scatter(
+        x[~strong],
+        y[~strong],
+        s=22,
+        facecolors="none",
+        edgecolors=style.MUTED,
+        linewidths=1.0,
+        label="within 1.96 sd",
+    )
     ax.scatter(x[strong], y[strong], s=26, color=BLUE, label="beyond 1.96 sd")
-    ax.scatter(order.to_numpy(), range(len(order)), marker="|", s=130, color=ORANGE, linewidths=2.2, label="mean")
+    ax.scatter(
+        order.to_numpy(), range(len(order)), marker="|", s=130, color=ORANGE, linewidths=2.2, label="mean"
+    )
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
     ax.set_yticks(range(len(order)), [_short(n) for n in order.index])
     ax.set_ylim(-0.7, len(order) - 0.3)
@@ -123,12 +133,22 @@ def plot_placebo(table: pd.DataFrame, draws: pd.DataFrame, ax: Axes | None = Non
     """
     ax = style.axes_of(ax, 7.0, 3.4)
     top = max(float(draws["variance_ratio"].quantile(0.995)), float(table["variance_ratio"].max()) * 1.08)
-    ax.hist(draws["variance_ratio"], bins=np.linspace(0, top, 45), color=style.MUTED, alpha=0.55, label=f"{len(draws)} ordinary days")
+    ax.hist(
+        draws["variance_ratio"],
+        bins=np.linspace(0, top, 45).tolist(),
+        color=style.MUTED,
+        alpha=0.55,
+        label=f"{len(draws)} ordinary days",
+    )
     height = ax.get_ylim()[1]
     for i, (event, row) in enumerate(table.sort_values("variance_ratio").iterrows()):
         ax.plot([row["variance_ratio"]] * 2, [0, height * (0.25 + 0.12 * (i % 5))], color=ORANGE)
         ax.annotate(
-            f"{event:%Y-%m}", (row["variance_ratio"], height * (0.25 + 0.12 * (i % 5))), fontsize=8, ha="center", va="bottom"
+            f"{event:%Y-%m}",
+            (row["variance_ratio"], height * (0.25 + 0.12 * (i % 5))),
+            fontsize=8,
+            ha="center",
+            va="bottom",
         )
     ax.set_xlabel("variance ratio of the day (1 on an average day)")
     ax.set_ylabel("days")
@@ -151,7 +171,13 @@ def plot_scores(scores: Sequence[tuple[str, float, bool]], ax: Axes | None = Non
     """
     ax = style.axes_of(ax, 6.0, 0.32 * len(scores) + 0.9)
     for i, (_, value, predicted) in enumerate(reversed(scores)):
-        ax.barh(i, value, color=BLUE if predicted else "none", edgecolor=BLUE if predicted else style.MUTED, height=0.62)
+        ax.barh(
+            i,
+            value,
+            color=BLUE if predicted else "none",
+            edgecolor=BLUE if predicted else style.MUTED,
+            height=0.62,
+        )
         ax.text(value + 0.01, i, f"{value:.2f}", va="center", fontsize=8.5)
     ax.set_yticks(range(len(scores)), [name for name, _, _ in reversed(scores)])
     ax.set_xlim(0, 1.08)
@@ -180,7 +206,11 @@ def plot_f1_by_sector(by_sector: pd.DataFrame, ax: Axes | None = None, *, least:
         shown = by_sector.loc[[*shown.index[:15], *shown.index[-15:]]]
     ax = style.axes_of(ax, 7.0, 0.22 * len(shown) + 1.0)
     ax.barh(range(len(shown)), shown["f1"].fillna(0), color=BLUE, height=0.65)
-    ax.set_yticks(range(len(shown)), [f"{n} ({int(t)})" for n, t in zip(shown.index, shown["texts"], strict=True)], fontsize=8)
+    ax.set_yticks(
+        range(len(shown)),
+        [f"{n} ({int(t)})" for n, t in zip(shown.index, shown["texts"], strict=True)],
+        fontsize=8,
+    )
     ax.set_xlim(0, 1)
     ax.set_ylim(-0.7, len(shown) - 0.3)
     ax.grid(visible=False, axis="y")
@@ -212,11 +242,12 @@ def plot_ranking(frame: pd.DataFrame, ax: Axes | None = None, *, most: int = 25)
     ax = style.axes_of(ax, 7.0, 0.26 * len(shown) + 1.0)
     colours = {"UP": BLUE, "DOWN": ORANGE, "no call": style.MUTED}
     drawn: set[str] = set()
-    for i, row in enumerate(shown.itertuples()):
-        colour = colours[row.call]
-        ax.plot([row.low_pct, row.high_pct], [i, i], color=colour, linewidth=1.4, solid_capstyle="butt")
-        ax.plot(row.expected_pct, i, "o", color=colour, markersize=5, label=row.call if row.call not in drawn else None)
-        drawn.add(row.call)
+    columns = [shown[c].to_list() for c in ("expected_pct", "low_pct", "high_pct", "call")]
+    for i, (middle, low, high, call) in enumerate(zip(*columns, strict=True)):
+        colour, label = colours[call], None if call in drawn else call
+        ax.plot([low, high], [i, i], color=colour, linewidth=1.4, solid_capstyle="butt")
+        ax.plot(middle, i, "o", color=colour, markersize=5, label=label)
+        drawn.add(call)
     ax.axvline(0, color=style.MUTED, linewidth=0.8)
     ax.set_yticks(range(len(shown)), [_short(n) for n in shown.index])
     ax.set_ylim(-0.7, len(shown) - 0.3)
@@ -299,12 +330,23 @@ def plot_chance(table: pd.DataFrame, ax: Axes | None = None, *, reported: float 
     """
     shown = table.iloc[::-1]
     ax = style.axes_of(ax, 7.0, 0.3 * len(shown) + 1.4)
-    for i, row in enumerate(shown.itertuples()):
-        ax.plot([row.reversed, 1.0], [i, i], color=style.GRID, linewidth=5, solid_capstyle="butt")
-        ax.plot([row.random_mean, row.random_p95], [i, i], color=BLUE, linewidth=5, solid_capstyle="butt")
+    bounds = [shown[c].to_list() for c in ("reversed", "random_mean", "random_p95")]
+    for i, (worst, mean, high) in enumerate(zip(*bounds, strict=True)):
+        ax.plot([worst, 1.0], [i, i], color=style.GRID, linewidth=5, solid_capstyle="butt")
+        ax.plot([mean, high], [i, i], color=BLUE, linewidth=5, solid_capstyle="butt")
     y = range(len(shown))
-    ax.plot(shown["reversed"], y, "|", color=style.MUTED, markersize=11, markeredgewidth=2, label="exactly wrong order")
-    ax.plot(shown["random_mean"], y, "o", color=BLUE, markersize=6, label="random order: mean to 95th percentile")
+    ax.plot(
+        shown["reversed"],
+        y,
+        "|",
+        color=style.MUTED,
+        markersize=11,
+        markeredgewidth=2,
+        label="exactly wrong order",
+    )
+    ax.plot(
+        shown["random_mean"], y, "o", color=BLUE, markersize=6, label="random order: mean to 95th percentile"
+    )
     if reported is not None:
         ax.axvline(reported, color=ORANGE, linewidth=1.6, label=f"reported {reported}")
     ax.set_yticks(list(y), list(shown.index))

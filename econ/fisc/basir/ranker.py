@@ -61,7 +61,9 @@ class Ranking(Result):
         )
         rows = [
             f"  {int(r['rank']):>3} {name:<34} {r.expected_pct:+.2f} % [{r.low_pct:+.2f}, {r.high_pct:+.2f}] {r.call}"
-            for name, r in self.frame.iloc[[0, 1, 2, -3, -2, -1] if len(self.frame) >= 6 else slice(None)].iterrows()
+            for name, r in self.frame.iloc[
+                [0, 1, 2, -3, -2, -1] if len(self.frame) >= 6 else slice(None)
+            ].iterrows()
         ]
         return "\n".join([head, *rows])
 
@@ -85,10 +87,14 @@ class Ranking(Result):
             f"{len(self.frame)} sectors, {calls} calls; the rest is no call, because the {self.coverage:.0%} interval covers "
             f"zero. Method {self.method}, learned from budgets to {self.trained_to} and from nothing later.",
             figures=(
-                Figure.from_matplotlib(self.plot(), caption="Expected abnormal return and interval", alt="Ranking"),
+                Figure.from_matplotlib(
+                    self.plot(), caption="Expected abnormal return and interval", alt="Ranking"
+                ),
             ),
             tables=(Table(self.frame, decimals=2),),
-            notes=("Intervals hold if this budget is like the past ones, which is doubtful with so few of them.",),
+            notes=(
+                "Intervals hold if this budget is like the past ones, which is doubtful with so few of them.",
+            ),
             provenance=self.provenance,
         )
 
@@ -182,7 +188,9 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         groups = _budgets(frame)
         self.budgets_ = list(dict.fromkeys(groups.tolist()))
         if len(self.budgets_) < LEAST_BUDGETS:
-            raise DataError(f"{len(self.budgets_)} past budgets with returns; at least {LEAST_BUDGETS} are needed to learn")
+            raise DataError(
+                f"{len(self.budgets_)} past budgets with returns; at least {LEAST_BUDGETS} are needed to learn"
+            )
         values = _standardised(frame, groups)
         relative = _centred(target.to_numpy(), groups)
         scale = self._scale(X)[known]
@@ -192,15 +200,24 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         raw_left_out = np.zeros(len(relative))
         for budget in self.budgets_:
             test = groups == budget
-            raw_left_out[test] = self._raw(self._learn(values[~test], relative[~test], groups[~test]), values[test])
+            raw_left_out[test] = self._raw(
+                self._learn(values[~test], relative[~test], groups[~test]), values[test]
+            )
         for budget in self.budgets_:
             test = groups == budget
-            slope = _slope(raw_left_out[~test], relative[~test], groups[~test]) if self.method != "ridge" else 1.0
+            slope = (
+                _slope(raw_left_out[~test], relative[~test], groups[~test]) if self.method != "ridge" else 1.0
+            )
             left_out[test] = slope * _within(raw_left_out[test], self.method)
         self.slope_ = _slope(raw_left_out, relative, groups) if self.method != "ridge" else 1.0
         residual = relative - left_out
         self.residuals_ = pd.DataFrame(
-            {"budget": groups, "sector": frame.index.get_level_values(1), "residual": residual, "scale": scale}
+            {
+                "budget": groups,
+                "sector": frame.index.get_level_values(1),
+                "residual": residual,
+                "scale": scale,
+            }
         )
         self.quantile_ = _conformal_quantile(np.abs(residual) / scale, self.coverage)
         self.model_ = self._learn(values, relative, groups)
@@ -253,7 +270,9 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
 
         groups = _budgets(self._signals(X))
         if len(set(groups.tolist())) != 1:
-            raise DataError(f"rank takes the signals of one budget, these are of {len(set(groups.tolist()))}; select one")
+            raise DataError(
+                f"rank takes the signals of one budget, these are of {len(set(groups.tolist()))}; select one"
+            )
         expected = self.predict(X).to_numpy()
         score = self.score_order(X).to_numpy()
         half = self.quantile_ * self._scale(X)
@@ -280,9 +299,13 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
     def _signals(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the columns in use, or say what is wrong with the table."""
         if getattr(X.index, "nlevels", 1) != 2:
-            raise DataError("signals must be indexed by (budget, sector); set_index(['budget', 'sector']) first")
+            raise DataError(
+                "signals must be indexed by (budget, sector); set_index(['budget', 'sector']) first"
+            )
         if X.index.has_duplicates:
-            raise DataError(f"{int(X.index.duplicated().sum())} (budget, sector) rows occur twice in the signals; keep one")
+            raise DataError(
+                f"{int(X.index.duplicated().sum())} (budget, sector) rows occur twice in the signals; keep one"
+            )
         if self.method not in LEARNED:
             if self.method not in X.columns:
                 guess = nearest(self.method, [*map(str, X.columns), *LEARNED])
@@ -292,10 +315,14 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
                     f"({', '.join(map(str, X.columns))}){hint}"
                 )
             return X[[self.method]]
-        columns = list(self.features) if self.features is not None else [c for c in X.columns if c != "volatility"]
+        columns = (
+            list(self.features) if self.features is not None else [c for c in X.columns if c != "volatility"]
+        )
         missing = [c for c in columns if c not in X.columns]
         if missing or not columns:
-            raise DataError(f"signals lack {missing or 'any column'}; they have {', '.join(map(str, X.columns))}")
+            raise DataError(
+                f"signals lack {missing or 'any column'}; they have {', '.join(map(str, X.columns))}"
+            )
         return X[columns]
 
     def _scores(self, X: pd.DataFrame) -> tuple[Any, Any]:
@@ -329,7 +356,9 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
             error = 0.0
             for budget in self.budgets_:
                 test = groups == budget
-                error += float(((target[test] - values[test] @ _ridge(values[~test], target[~test], penalty)) ** 2).sum())
+                error += float(
+                    ((target[test] - values[test] @ _ridge(values[~test], target[~test], penalty)) ** 2).sum()
+                )
             if error < least:
                 best, least = penalty, error
         return best
@@ -341,7 +370,7 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         drawn = expected + scale * rng.choice(pool, size=(RANK_DRAWS, len(expected)))
         ranks = (-drawn).argsort(axis=1).argsort(axis=1) + 1
         tail = (1 - self.coverage) / 2
-        return tuple(np.quantile(ranks, q, axis=0, method="nearest").astype(int) for q in (tail, 1 - tail))  # type: ignore[return-value]
+        return tuple(np.quantile(ranks, q, axis=0, method="nearest").astype(int) for q in (tail, 1 - tail))
 
     def _why(self, X: pd.DataFrame, groups: Any) -> list[str]:
         """Name the signal that moves each sector most, with its standard score."""

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.basir.chance import RELEVANCE_KINDS, RelevanceKind, chance_corrected_ndcg, gains, ndcg, ndcg_expectation
+from fisc.basir.chance import (
+    RELEVANCE_KINDS,
+    RelevanceKind,
+    chance_corrected_ndcg,
+    gains,
+    ndcg,
+    ndcg_expectation,
+)
 from fisc.data import DataError, DataWarning, Provenance, check_option, record
 from fisc.report import Result
 
@@ -54,7 +61,9 @@ class RankingScore(Result):
         lines = [f"{len(self.by_budget)} budgets, relevance: {self.relevance_kind}"]
         for name, row in self.table.iterrows():
             chance = f"{row.chance:.3f}" if np.isfinite(row.chance) else "-"
-            lines.append(f"  {name:<18} {row['mean']:+.3f}  [{row.low:+.3f}, {row.high:+.3f}]  chance {chance}")
+            lines.append(
+                f"  {name:<18} {row['mean']:+.3f}  [{row.low:+.3f}, {row.high:+.3f}]  chance {chance}"
+            )
         return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
@@ -76,7 +85,11 @@ class RankingScore(Result):
             "Skill against chance",
             f"{len(self.by_budget)} budgets; the budget is the unit, so that intervals are wide. Chance-corrected NDCG is 0 "
             "for a random ranking and 1 for the perfect one.",
-            figures=(Figure.from_matplotlib(self.plot(), caption="Kendall's tau of each budget", alt="Skill by budget"),),
+            figures=(
+                Figure.from_matplotlib(
+                    self.plot(), caption="Kendall's tau of each budget", alt="Skill by budget"
+                ),
+            ),
             tables=(
                 Table(self.table, caption="Mean over budgets with 95 % intervals"),
                 Table(self.by_budget, caption="Budget by budget"),
@@ -175,14 +188,18 @@ def _groups(returns: Any, scores: Any, budgets: Any) -> tuple[dict[str, tuple[An
     if isinstance(returns, pd.DataFrame):
         shared = returns.index.intersection(scores.index), returns.columns.intersection(scores.columns)
         if not len(shared[0]) or not len(shared[1]):
-            raise DataError("returns and scores share no budgets or no sectors; their indexes and columns must match")
+            raise DataError(
+                "returns and scores share no budgets or no sectors; their indexes and columns must match"
+            )
         y = returns.loc[shared[0], shared[1]].to_numpy(dtype=float)
         s = scores.loc[shared[0], shared[1]].to_numpy(dtype=float)
         names = [str(getattr(b, "date", lambda b=b: b)()) for b in shared[0]]
         return {name: (y[i], s[i]) for i, name in enumerate(names)}, int(y.size)
     y, s = np.asarray(returns, dtype=float), np.asarray(scores, dtype=float)
     if y.ndim != 1 or y.shape != s.shape:
-        raise DataError(f"returns has shape {y.shape} and scores {s.shape}; expected two vectors of one length")
+        raise DataError(
+            f"returns has shape {y.shape} and scores {s.shape}; expected two vectors of one length"
+        )
     labels = np.asarray(["all"] * len(y) if budgets is None else [str(b) for b in budgets])
     if len(labels) != len(y):
         raise DataError(f"{len(y)} items but {len(labels)} budgets; give the budget of each item")
@@ -210,8 +227,13 @@ def _one_budget(y: Any, s: Any, kind: RelevanceKind, ks: tuple[int, ...], ends: 
             row[f"precision_{k}"] = len(set(by_score[:k]) & set(by_return[:k])) / k
             row[f"precision_{k}_chance"] = k / n
     called = s != 0
-    row["sign_accuracy"] = float((np.sign(s[called]) == np.sign(y[called])).mean()) if called.any() else float("nan")
-    up, said_up = (y[called] > 0).mean() if called.any() else 0.0, (s[called] > 0).mean() if called.any() else 0.0
+    row["sign_accuracy"] = (
+        float((np.sign(s[called]) == np.sign(y[called])).mean()) if called.any() else float("nan")
+    )
+    up, said_up = (
+        (y[called] > 0).mean() if called.any() else 0.0,
+        (s[called] > 0).mean() if called.any() else 0.0,
+    )
     row["sign_accuracy_chance"] = float(up * said_up + (1 - up) * (1 - said_up))
     width = max(1, min(ends, n // 3))
     row["long_short_pct"] = 100 * float(y[by_score[:width]].mean() - y[by_score[-width:]].mean())
@@ -222,7 +244,10 @@ def _table(by_budget: pd.DataFrame, ks: tuple[int, ...], draws: int, seed: int) 
     import pandas as pd
 
     names = ["ndcg_corrected", "ndcg", "kendall_tau", "spearman"]
-    names += [f"precision_{k}" for k in ks if f"precision_{k}" in by_budget] + ["sign_accuracy", "long_short_pct"]
+    names += [f"precision_{k}" for k in ks if f"precision_{k}" in by_budget] + [
+        "sign_accuracy",
+        "long_short_pct",
+    ]
     rng = np.random.default_rng(seed)
     n = len(by_budget)
     picks = rng.integers(0, n, (draws, n))
@@ -239,5 +264,11 @@ def _table(by_budget: pd.DataFrame, ks: tuple[int, ...], draws: int, seed: int) 
                 warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
                 low, high = np.nanquantile(np.nanmean(values[picks], axis=1), [0.025, 0.975])
         chance = by_budget[f"{name}_chance"].mean() if f"{name}_chance" in by_budget else 0.0
-        rows[name] = {"mean": mean, "low": float(low), "high": float(high), "chance": float(chance), "budgets": int(known.sum())}
+        rows[name] = {
+            "mean": mean,
+            "low": float(low),
+            "high": float(high),
+            "chance": float(chance),
+            "budgets": int(known.sum()),
+        }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.basir.attention import surprise
+from fisc.basir.mentions import surprise
 from fisc.data import DataError, DataWarning
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def index_sectors() -> dict[str, list[str]]:
     ['Steel', 'Non Ferrous Metals', 'Mining & Minerals']
     """
     path = importlib.resources.files("fisc.basir").joinpath("index_sectors.csv")
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding="utf-8") as lines:
         return {row["index"]: row["sectors"].split(";") for row in csv.DictReader(lines)}
 
 
@@ -86,13 +86,16 @@ def ranking_signals(
     news = surprise(speech)
     past = returns.copy()
     past.index = pd.MultiIndex.from_arrays(
-        [pd.to_datetime(past.index.get_level_values(0)), past.index.get_level_values(1)], names=["budget", "sector"]
+        [pd.to_datetime(past.index.get_level_values(0)), past.index.get_level_values(1)],
+        names=["budget", "sector"],
     )
     wanted = pd.to_datetime(list(budgets)) if budgets is not None else past.index.get_level_values(0).unique()
     rows = []
     for budget in sorted(wanted):
         if budget not in speech.index:
-            raise DataError(f"there is no speech of {budget:%Y-%m-%d} among the mentions; add it or leave the budget out")
+            raise DataError(
+                f"there is no speech of {budget:%Y-%m-%d} among the mentions; add it or leave the budget out"
+            )
         before = past[past.index.get_level_values(0) < budget]
         assets = (
             past.loc[budget].index
@@ -133,7 +136,9 @@ def packaged_signals() -> tuple[pd.DataFrame, pd.Series]:
     from fisc.data import load_budget_attention, load_budget_returns
 
     table = load_budget_returns()
-    index = pd.MultiIndex.from_arrays([pd.to_datetime(table["date"]), table["index"]], names=["budget", "sector"])
+    index = pd.MultiIndex.from_arrays(
+        [pd.to_datetime(table["date"]), table["index"]], names=["budget", "sector"]
+    )
     returns = pd.Series(table["abnormal_pct"].to_numpy(), index=index, name="abnormal_pct")
     signals = ranking_signals(load_budget_attention(), returns, groups=index_sectors())
     sigma = pd.Series(table["sigma_pct"].to_numpy(), index=index)
@@ -199,7 +204,9 @@ def sector_returns(
         )
     kept = counts[counts >= at_least].index
     if not len(kept):
-        raise DataError(f"no sector has {at_least} constituents among {prices.shape[1]} price columns; check the membership")
+        raise DataError(
+            f"no sector has {at_least} constituents among {prices.shape[1]} price columns; check the membership"
+        )
     returns = prices.pct_change(fill_method=None)
     if winsorise:
         low, high = returns.quantile(winsorise, axis=1), returns.quantile(1 - winsorise, axis=1)
@@ -218,7 +225,9 @@ def sector_returns(
     return out
 
 
-def _price_signals(prices: pd.DataFrame, asset: str, budget: pd.Timestamp, market: str | None) -> dict[str, float]:
+def _price_signals(
+    prices: pd.DataFrame, asset: str, budget: pd.Timestamp, market: str | None
+) -> dict[str, float]:
     """Return momentum, beta and volatility from prices up to the day before the budget."""
     known = prices.loc[prices.index < budget]
     if asset not in known.columns or len(known) < MOMENTUM_DAYS + 2:

@@ -66,7 +66,11 @@ def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | 
     if words < LEAST_SPEECH_WORDS:
         raise DataError(
             f"{name} holds {words} words; a speech has at least {LEAST_SPEECH_WORDS}. "
-            + ("A scanned PDF has no text layer: run OCR on it first." if content[:5] == b"%PDF-" else "Is the file complete?")
+            + (
+                "A scanned PDF has no text layer: run OCR on it first."
+                if content[:5] == b"%PDF-"
+                else "Is the file complete?"
+            )
         )
     paragraphs, report = split_paragraphs(joined)
     notes = [
@@ -98,7 +102,12 @@ def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | 
     )
     attach(
         frame,
-        record(options={"date": str(when) if when else None}, inputs={"speech": content}, notes=notes, source=name),
+        record(
+            options={"date": str(when) if when else None},
+            inputs={"speech": content},
+            notes=notes,
+            source=name,
+        ),
     )
     frame.attrs["date"] = when.isoformat() if when else None
     frame.attrs["numbers"] = [p.number for p in paragraphs]
@@ -164,7 +173,9 @@ def _content(source: str | Path | bytes) -> tuple[bytes, str]:
             else f"there is no file {path}; give the path of a PDF or text file, an http(s) address, or bytes"
         )
     if path.is_dir():
-        raise DataError(f"{path} is a folder; give one speech, or build the folder with: fisc data build budget-speeches")
+        raise DataError(
+            f"{path} is a folder; give one speech, or build the folder with: fisc data build budget-speeches"
+        )
     return path.read_bytes(), path.name
 
 
@@ -191,14 +202,16 @@ def download(address: str) -> bytes:
 
     if offline():
         raise OfflineError(f"FISC_OFFLINE is set, so {address} is not fetched; give a local file")
-    request = urllib.request.Request(address, headers={"User-Agent": "fisc"})  # noqa: S310
+    request = urllib.request.Request(address, headers={"User-Agent": "fisc"})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:
             content: bytes = answer.read(MAX_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise DataError(f"{address} answers {error.code} {error.reason}; check the address") from error
     except (urllib.error.URLError, OSError) as error:
-        raise OfflineError(f"{address} cannot be reached: {getattr(error, 'reason', error)}; give a local file") from error
+        raise OfflineError(
+            f"{address} cannot be reached: {getattr(error, 'reason', error)}; give a local file"
+        ) from error
     if len(content) > MAX_BYTES:
         raise DataError(f"{address} is larger than {MAX_BYTES // 1_000_000} MB; that is not one speech")
     return content
@@ -241,7 +254,9 @@ def _pages(content: bytes, name: str) -> list[str]:
         text = content.decode("cp1252", "replace")
         bad = text.count("\ufffd")
         warnings.warn(
-            f"{name} is not UTF-8; read as Windows-1252 with {bad} unreadable characters", DataWarning, stacklevel=4
+            f"{name} is not UTF-8; read as Windows-1252 with {bad} unreadable characters",
+            DataWarning,
+            stacklevel=4,
         )
     return text.split(_PAGE_BREAK)
 
@@ -276,7 +291,9 @@ def _without_running_lines(pages: list[str]) -> list[str]:
     bare = re.compile(r"\W*(?:page\s*)?\(?(?:\d{1,3}|[ivx]{1,5})\)?\W*", re.IGNORECASE)
     return [
         "\n".join(
-            x for x in page.splitlines() if re.sub(r"\d+", "#", x.strip()) not in running and not bare.fullmatch(x.strip())
+            x
+            for x in page.splitlines()
+            if re.sub(r"\d+", "#", x.strip()) not in running and not bare.fullmatch(x.strip())
         )
         for page in pages
     ]

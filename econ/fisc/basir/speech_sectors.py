@@ -79,9 +79,13 @@ class SpeechSectors(Result):
             for s in e.predicted:
                 a, b = s.sentence
                 sentence = e.text[a:b]
-                rupees = max((x.value for x in find_amounts(sentence) if x.unit == "rupees"), default=float("nan"))
+                rupees = max(
+                    (x.value for x in find_amounts(sentence) if x.unit == "rupees"), default=float("nan")
+                )
                 words = ", ".join(dict.fromkeys(e.text[m.start : m.end] for m in s.spans[:5]))
-                rows.append((p["paragraph"], label, p["part"], p["page"], s.sector, s.score, words, sentence, rupees))
+                rows.append(
+                    (p["paragraph"], label, p["part"], p["page"], s.sector, s.score, words, sentence, rupees)
+                )
         columns = ["paragraph", "printed", "part", "page", "sector", "score", "words", "sentence", "rupees"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -106,7 +110,9 @@ class SpeechSectors(Result):
         for (_, p), e, label in zip(self.paragraphs.iterrows(), self.evidence, self.labels, strict=True):
             where = f"para {label}" + (f", part {html.escape(str(p['part']))}" if p["part"] else "")
             body = highlight(e.text, e.predicted)
-            out.append(body.replace('<p class="chips">', f'<p class="chips"><span class="where">{where}</span>', 1))
+            out.append(
+                body.replace('<p class="chips">', f'<p class="chips"><span class="where">{where}</span>', 1)
+            )
         return out
 
     def section(self) -> Section:
@@ -116,7 +122,11 @@ class SpeechSectors(Result):
         return Section(
             "Sectors and their evidence",
             "Each paragraph with its sectors, their probability, and the words that carried them (numbers point to the sector).",
-            figures=(Figure.from_matplotlib(self.plot(), caption="Paragraphs by sector", alt="Bars of paragraphs by sector"),),
+            figures=(
+                Figure.from_matplotlib(
+                    self.plot(), caption="Paragraphs by sector", alt="Bars of paragraphs by sector"
+                ),
+            ),
             html=tuple(self.fragments()),
             notes=tuple(self.paragraphs.attrs.get("notes", ())),
             provenance=self.provenance,
@@ -161,17 +171,23 @@ def classify_speech(
     ['Cement']
     """
     if "text" not in paragraphs.columns or not len(paragraphs):
-        raise DataError("paragraphs holds no texts; expected a table with a column 'text', as read_speech returns")
+        raise DataError(
+            "paragraphs holds no texts; expected a table with a column 'text', as read_speech returns"
+        )
     frame = paragraphs.reset_index(drop=True)
     for column, value in (("paragraph", range(1, len(frame) + 1)), ("part", ""), ("page", 1)):
         if column not in frame.columns:
             frame[column] = value
     frame.attrs = dict(paragraphs.attrs)
     texts = list(frame["text"])
-    classifier.predict(texts)  # one pass over all windows, which explain then finds ready; warns of foreign texts
+    classifier.predict(
+        texts
+    )  # one pass over all windows, which explain then finds ready; warns of foreign texts
     evidence = tuple(classifier.explain(t) for t in texts)
     numbers: list[Any] = frame.attrs.get("numbers") or [None] * len(frame)
-    labels = tuple(int(n) if n is not None else int(i) for n, i in zip(numbers, frame["paragraph"], strict=True))
+    labels = tuple(
+        int(n) if n is not None else int(i) for n, i in zip(numbers, frame["paragraph"], strict=True)
+    )
     history = record(
         options={"method": classifier.method, "learned_from": classifier.report_.provenance.inputs},
         inputs={"speech": "\n".join(texts)}, seed=classifier.random_state,

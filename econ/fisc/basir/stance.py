@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 
 from fisc.basir.tokens import sentences
 
 __all__ = ["Stance", "find_stance", "stance_score"]
 
-_TAX = r"(?:excise|customs?|dut(?:y|ies)|tax(?:es|ation)?|cess|surcharge|lev(?:y|ies|ied)|gst|tariffs?|impost)"
+_TAX = (
+    r"(?:excise|customs?|dut(?:y|ies)|tax(?:es|ation)?|cess|surcharge|lev(?:y|ies|ied)|gst|tariffs?|impost)"
+)
 _SPENDING = (
     r"(?:allocat\w+|outlays?|expenditure|provision|provid\w+|subsid\w+|grants?|funds?|corpus|budget support|capital support|"
     r"investment|assistance|set aside|earmark\w*)"
@@ -72,7 +75,7 @@ def find_stance(text: str) -> list[Stance]:
     for a, b in sentences(text):
         cuts = [a, *(a + m.start() for m in _CLAUSE.finditer(text[a:b])), b]
         subject = ""
-        for x, y in zip(cuts, cuts[1:], strict=False):
+        for x, y in itertools.pairwise(cuts):
             clause = text[x:y]
             # A clause without a subject of its own ("but coffee is exempt") goes on with the last one.
             if re.search(rf"\b{_TAX}\b", clause, re.IGNORECASE):

@@ -51,7 +51,9 @@ class Sector:
     def phrases(self) -> list[tuple[str, PhraseKind]]:
         """Return every phrase of the sector with its kind, name first, none twice."""
         weak = {a[:-1] for a in self.aliases if a.endswith("?")}
-        seen: dict[str, PhraseKind] = dict.fromkeys([self.name] if self.keywords else _name_parts(self.name), "name")
+        seen: dict[str, PhraseKind] = dict.fromkeys(
+            [self.name] if self.keywords else _name_parts(self.name), "name"
+        )
         for phrase in self.keywords:
             seen.setdefault(phrase, "keyword")
         for phrase in self.aliases:
@@ -61,7 +63,12 @@ class Sector:
     def document(self) -> str:
         """Return name, description, keywords and aliases as one text."""
         return ". ".join(
-            [self.name, self.description, ", ".join(self.keywords), ", ".join(a.rstrip("?") for a in self.aliases)]
+            [
+                self.name,
+                self.description,
+                ", ".join(self.keywords),
+                ", ".join(a.rstrip("?") for a in self.aliases),
+            ]
         ).strip(". ")
 
 
@@ -191,7 +198,9 @@ class Taxonomy:
         """Return one row a sector: sector, macro, description, keywords, aliases, other_names (";" between)."""
         import pandas as pd
 
-        rows = [{k: v if isinstance(v, str) else ";".join(v) for k, v in vars(s).items()} for s in self.sectors]
+        rows = [
+            {k: v if isinstance(v, str) else ";".join(v) for k, v in vars(s).items()} for s in self.sectors
+        ]
         return pd.DataFrame(rows).rename(columns={"name": "sector"})
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,7 +210,17 @@ class Taxonomy:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Taxonomy:
         """Build from `to_dict`'s answer."""
-        sectors = [Sector(**{k: tuple(v) if isinstance(v, list) else v for k, v in s.items()}) for s in values["sectors"]]
+        sectors = [
+            Sector(
+                str(s["name"]),
+                str(s["macro"]),
+                str(s["description"]),
+                tuple(s["keywords"]),
+                tuple(s["aliases"]),
+                tuple(s["other_names"]),
+            )
+            for s in values["sectors"]
+        ]
         return cls(tuple(sectors), title=str(values["title"]))
 
     @classmethod
@@ -229,7 +248,11 @@ class Taxonomy:
         frame = load_nse_industries()
         columns = {"macro": "macro_economic_sector", "sector": "sector", "industry": "industry"}
         column = columns[level]
-        below = [c for c in ("sector", "industry") if list(columns.values()).index(c) > list(columns.values()).index(column)]
+        below = [
+            c
+            for c in ("sector", "industry")
+            if list(columns.values()).index(c) > list(columns.values()).index(column)
+        ]
         sectors = []
         for name, rows in frame.groupby(column, sort=False):
             words = dict.fromkeys(str(w) for c in below for w in rows[c] if str(w) != str(name))
@@ -316,7 +339,7 @@ def _default() -> Taxonomy:
     from fisc.data import load_sectors
 
     path = importlib.resources.files("fisc.basir").joinpath("aliases.csv")
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding="utf-8") as lines:
         aliases = {row["sector"]: row["aliases"] for row in csv.DictReader(lines)}
     frame = load_sectors()
     other = next((c for c in frame.columns if c.startswith("screener")), None)

@@ -10,7 +10,20 @@ __all__ = ["Token", "sentences", "stem", "tokenize", "windows"]
 _WORD = re.compile(r"[A-Za-z]+(?:\.[A-Za-z]){1,}\.?|[A-Za-z]+|\d[\d,.]*")
 _SENTENCE_END = re.compile(r"(?<=[.!?;:])[\"'”’)]*\s+(?=[\"'“‘(]*[A-Z0-9])|\n{2,}")
 _ABBREVIATION = re.compile(r"(?:\b(?:Rs|No|Nos|Shri|Smt|Dr|Mr|Mrs|St|vs|viz|approx|cr|p\.a)|\b[A-Z])\.$")
-_KEEP = {"news", "gas", "series", "press", "diesel", "business", "express", "glass", "brass", "bus", "plus", "process"}
+_KEEP = {
+    "news",
+    "gas",
+    "series",
+    "press",
+    "diesel",
+    "business",
+    "express",
+    "glass",
+    "brass",
+    "bus",
+    "plus",
+    "process",
+}
 _VARIANTS = {  # one spelling for each word that budgets write in several ways
     "aluminum": "aluminium", "tire": "tyre", "jewelry": "jewellery", "fiber": "fibre", "centre": "center",
     "defense": "defence", "programme": "program", "sulfur": "sulphur", "coop": "cooperative",

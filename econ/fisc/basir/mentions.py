@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fisc.basir.formulas import mute_formulas
 from fisc.basir.lexical import LexicalIndex
 from fisc.basir.stance import find_stance
 from fisc.basir.taxonomy import Taxonomy
@@ -57,16 +58,21 @@ class Attention(Result):
         news = self.surprise.loc[latest].dropna()
         if len(news):
             more, less = news.nlargest(3), news.nsmallest(3)
-            lines.append("more than before: " + ", ".join(f"{name} {value:+.1f}" for name, value in more.items()))
-            lines.append("less than before: " + ", ".join(f"{name} {value:+.1f}" for name, value in less.items()))
+            lines.append(
+                "more than before: " + ", ".join(f"{name} {value:+.1f}" for name, value in more.items())
+            )
+            lines.append(
+                "less than before: " + ", ".join(f"{name} {value:+.1f}" for name, value in less.items())
+            )
         return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a speech and sector: date, sector, mentions, surprise."""
-        long = self.mentions.rename_axis(index="date", columns="sector").stack().rename("mentions").reset_index()
-        other = self.surprise.rename_axis(index="date", columns="sector").stack(future_stack=True)
-        long["surprise"] = other.reindex(list(zip(long["date"], long["sector"], strict=True))).to_numpy()
-        return long
+        long = self.mentions.rename_axis("date").reset_index()
+        long = long.melt("date", var_name="sector", value_name="mentions")
+        other = self.surprise.rename_axis("date").reset_index()
+        other = other.melt("date", var_name="sector", value_name="surprise")
+        return long.merge(other, on=["date", "sector"]).sort_values("date", kind="stable", ignore_index=True)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the sectors' attention over the years as a heat map."""
@@ -88,7 +94,9 @@ class Attention(Result):
             f"less the mean of the {self.last} before it.",
             figures=(
                 Figure.from_matplotlib(
-                    self.plot(), caption="Mentions per 1,000 words", alt="Heat map of mentions by sector and year"
+                    self.plot(),
+                    caption="Mentions per 1,000 words",
+                    alt="Heat map of mentions by sector and year",
                 ),
             ),
             tables=(Table(table, caption=f"Speech of {latest}", decimals=2),),
@@ -147,7 +155,9 @@ def attention(
         if words[i] == 0:
             raise DataError(f"the speech of {date} has no words; leave it out or read it again")
         for piece in pieces:
-            for sector, place in {(h.sector, h.start) for h in index.hits(piece) if h.kind in allowed and not h.covered}:
+            for sector, place in {
+                (h.sector, h.start) for h in index.hits(mute_formulas(piece)) if h.kind in allowed and not h.covered
+            }:
                 counts[i, sector] += place >= 0
     mentions = pd.DataFrame(1000 * counts / words[:, None], index=list(texts), columns=labels.names)
     return Attention(
@@ -191,9 +201,7 @@ def surprise(mentions: pd.DataFrame, *, last: int = 5, at_least: int = 3) -> pd.
     return mentions - mentions.shift(1).rolling(last, min_periods=at_least).mean()
 
 
-def sector_stance(
-    paragraphs: pd.DataFrame, sectors: list[list[str]]
-) -> pd.DataFrame:
+def sector_stance(paragraphs: pd.DataFrame, sectors: list[list[str]]) -> pd.DataFrame:
     """Return what a speech means to do to each sector: taxes up or down, spending up or down.
 
     Parameters
@@ -212,9 +220,16 @@ def sector_stance(
     import pandas as pd
 
     if len(paragraphs) != len(sectors):
-        raise DataError(f"{len(paragraphs)} paragraphs but {len(sectors)} lists of sectors; give one list a paragraph")
+        raise DataError(
+            f"{len(paragraphs)} paragraphs but {len(sectors)} lists of sectors; give one list a paragraph"
+        )
     rows: dict[str, dict[str, float]] = {}
-    names = {("tax", 1): "tax_up", ("tax", -1): "tax_down", ("spending", 1): "spending_up", ("spending", -1): "spending_down"}
+    names = {
+        ("tax", 1): "tax_up",
+        ("tax", -1): "tax_down",
+        ("spending", 1): "spending_up",
+        ("spending", -1): "spending_down",
+    }
     for text, labels in zip(paragraphs["text"], sectors, strict=True):
         found = find_stance(text) if labels else []
         for label in labels:
@@ -222,7 +237,9 @@ def sector_stance(
             row["paragraphs"] += 1
             for stance in found:
                 row[names[stance.subject, stance.direction]] += 1
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["paragraphs", *names.values()]).rename_axis("sector")
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["paragraphs", *names.values()]).rename_axis(
+        "sector"
+    )
     for subject in ("tax", "spending"):
         up, down = frame[f"{subject}_up"], frame[f"{subject}_down"]
         frame[f"{subject}_stance"] = ((up - down) / (up + down).where(up + down > 0)).fillna(0.0)
@@ -240,13 +257,19 @@ def _texts(speeches: Any) -> dict[str, list[str]]:
                 f"speeches lacks {' and '.join(missing)}; expected columns date and text, "
                 "or a mapping of dates to speeches: attention({date: read_speech(path)})"
             )
-        grouped = {str(pd.Timestamp(d).date()): list(g["text"]) for d, g in speeches.groupby("date", sort=True)}
+        grouped = {
+            str(pd.Timestamp(str(d)).date()): list(g["text"])
+            for d, g in speeches.groupby(speeches["date"].astype(str), sort=True)
+        }
     elif isinstance(speeches, Mapping):
         grouped = {
-            str(pd.Timestamp(d).date()): [s] if isinstance(s, str) else list(s["text"]) for d, s in speeches.items()
+            str(pd.Timestamp(d).date()): [s] if isinstance(s, str) else list(s["text"])
+            for d, s in speeches.items()
         }
     else:
-        raise DataError(f"speeches is {type(speeches).__name__}; expected a DataFrame or a mapping of dates to speeches")
+        raise DataError(
+            f"speeches is {type(speeches).__name__}; expected a DataFrame or a mapping of dates to speeches"
+        )
     if not grouped:
         raise DataError("no speeches were given; expected at least one")
     return dict(sorted(grouped.items()))

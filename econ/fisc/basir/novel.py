@@ -16,7 +16,9 @@ __all__ = ["novelty"]
 LEXICAL = "lexical"
 
 
-def novelty(paragraphs: pd.DataFrame, earlier: pd.DataFrame, *, encoder: str | None = LEXICAL) -> pd.DataFrame:
+def novelty(
+    paragraphs: pd.DataFrame, earlier: pd.DataFrame, *, encoder: str | None = LEXICAL
+) -> pd.DataFrame:
     """Measure how far each paragraph is from the nearest paragraph of earlier speeches.
 
     novelty = 1 - max cosine over the earlier paragraphs, between TF-IDF vectors or sentence vectors.

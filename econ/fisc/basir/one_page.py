@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from fisc.basir.attention import Attention, attention, sector_stance, surprise
 from fisc.basir.backtest import Backtest, walk_forward
-from fisc.basir.novelty import novelty
+from fisc.basir.mentions import Attention, attention, sector_stance, surprise
+from fisc.basir.novel import novelty
 from fisc.basir.ranker import Ranking, SectorRanker
 from fisc.basir.signals import index_sectors, packaged_signals, ranking_signals
 from fisc.basir.speech_sectors import SpeechSectors, classify_speech
@@ -84,8 +84,12 @@ class BudgetDay(Result):
             f"Budget of {self.date}",
             "\n\n".join(self.summary().splitlines()),
             figures=(
-                Figure.from_matplotlib(self.ranking.plot(), caption="Expected abnormal return, with interval", alt="Ranking"),
-                Figure.from_matplotlib(self.skill.plot(), caption="Past skill, budget by budget", alt="Skill"),
+                Figure.from_matplotlib(
+                    self.ranking.plot(), caption="Expected abnormal return, with interval", alt="Ranking"
+                ),
+                Figure.from_matplotlib(
+                    self.skill.plot(), caption="Past skill, budget by budget", alt="Skill"
+                ),
             ),
             tables=(
                 Table(table, caption="Sectors, best first", decimals=2),
@@ -107,7 +111,11 @@ class BudgetDay(Result):
         """Return the report: the one page, then every paragraph with its evidence."""
         from fisc.report import Report
 
-        return Report(f"Budget of {self.date}", [self.section(), self.sectors.section()], subtitle="Sectors, evidence, ranking")
+        return Report(
+            f"Budget of {self.date}",
+            [self.section(), self.sectors.section()],
+            subtitle="Sectors, evidence, ranking",
+        )
 
 
 def budget_day(
@@ -160,7 +168,9 @@ def budget_day(
     if day is None:
         raise DataError("the day of the speech is not known; give date='YYYY-MM-DD'")
     when = pd.Timestamp(day)
-    past_signals, past_returns = (signals, returns) if signals is not None and returns is not None else packaged_signals()
+    past_signals, past_returns = (
+        (signals, returns) if signals is not None and returns is not None else packaged_signals()
+    )
     before = pd.to_datetime(past_signals.index.get_level_values(0)) < when
     if len(set(past_signals.index.get_level_values(0)[before])) < 4:
         raise DataError(
@@ -182,14 +192,23 @@ def budget_day(
     ranking = ranker.fit(past_signals[columns], past_returns).rank(now[columns])
     skill = walk_forward(ranker, past_signals[columns], past_returns, first=2, seed=seed)
     labels = [[s.sector for s in e.predicted] for e in read.evidence]
-    held = pd.DataFrame({"mentions": mentions.loc[when], "surprise": news}).sort_values("mentions", ascending=False)
+    held = pd.DataFrame({"mentions": mentions.loc[when], "surprise": news}).sort_values(
+        "mentions", ascending=False
+    )
     headline = _headline(ranking, now, read, paragraphs, earlier)
     history = record(
         options={"date": day, "method": method, "coverage": coverage}, seed=seed,
         inputs={"speech": "\n".join(paragraphs["text"]), "signals": past_signals.reset_index()},
     )  # fmt: skip
     return BudgetDay(
-        day, read, ranking, skill, headline, held.rename_axis("sector"), sector_stance(paragraphs, labels), history
+        day,
+        read,
+        ranking,
+        skill,
+        headline,
+        held.rename_axis("sector"),
+        sector_stance(paragraphs, labels),
+        history,
     )
 
 
@@ -211,7 +230,11 @@ def _joined(known: pd.DataFrame, own: Attention, when: pd.Timestamp) -> pd.DataF
 
 
 def _headline(
-    ranking: Ranking, now: pd.DataFrame, read: SpeechSectors, paragraphs: pd.DataFrame, earlier: pd.DataFrame | None
+    ranking: Ranking,
+    now: pd.DataFrame,
+    read: SpeechSectors,
+    paragraphs: pd.DataFrame,
+    earlier: pd.DataFrame | None,
 ) -> pd.DataFrame:
     """Return the ranking's table with the strongest paragraph of each asset's sectors."""
     table = ranking.frame[["rank", "expected_pct", "low_pct", "high_pct", "call"]].copy()
@@ -219,11 +242,15 @@ def _headline(
     table["mentions"] = signals["attention"].reindex(table.index)
     table["surprise"] = signals["surprise"].reindex(table.index)
     found = read.to_frame()
-    fresh: Any = None if earlier is None else novelty(paragraphs.reset_index(drop=True), earlier)["novelty"].to_numpy()
+    fresh: Any = (
+        None if earlier is None else novelty(paragraphs.reset_index(drop=True), earlier)["novelty"].to_numpy()
+    )
     groups = index_sectors()
     rows = []
     for asset in table.index:
-        own = found[found["sector"].isin(groups.get(asset, [asset]))].sort_values("score", ascending=False, kind="stable")
+        own = found[found["sector"].isin(groups.get(asset, [asset]))].sort_values(
+            "score", ascending=False, kind="stable"
+        )
         if len(own):
             best = own.iloc[0]
             new = float("nan") if fresh is None else float(fresh[int(best["paragraph"]) - 1])
