@@ -101,7 +101,10 @@ class MarketView:
         last = seen[:, -1:, :1].expand(-1, -1, seen.shape[2], -1).clone()
         if self._own_last:
             last[:, :, -1] = seen[:, -1:, -1]
-        return (seen - last).permute(0, 3, 1, 2)
+        windows = (seen - last).permute(0, 3, 1, 2)
+        # Strides of dimensions of length one steer the choice of kernels: make them canonical,
+        # so that equal values always give equal bits.
+        return windows.clone(memory_format=torch.contiguous_format)
 
     def gather(self, index: Tensor) -> Tensor:
         """Return what the trunk takes for some rows of the market."""
@@ -147,6 +150,11 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
+def _image(seen: Tensor) -> Tensor:
+    """Windows as images: (batch, n_fields, window, n_assets)."""
+    return seen.permute(0, 3, 2, 1).clone(memory_format=torch.contiguous_format)
+
+
 class _VGG(nn.Module):
     """Stacks of 3 x 3 convolutions over time and assets, pooled along time."""
 
@@ -162,8 +170,7 @@ class _VGG(nn.Module):
         )
 
     def forward(self, seen: Tensor) -> Tensor:
-        image = seen.permute(0, 3, 2, 1)
-        vectors: Tensor = self.layers(image).squeeze(2).transpose(1, 2)
+        vectors: Tensor = self.layers(_image(seen)).squeeze(2).transpose(1, 2)
         return vectors
 
 
@@ -194,7 +201,7 @@ class _ResNet(nn.Module):
         )
 
     def forward(self, seen: Tensor) -> Tensor:
-        vectors: Tensor = self.layers(seen.permute(0, 3, 2, 1)).squeeze(2).transpose(1, 2)
+        vectors: Tensor = self.layers(_image(seen)).squeeze(2).transpose(1, 2)
         return vectors
 
 

@@ -63,7 +63,8 @@ class EG:
         weights = np.empty((len(relatives) + 1, market.n_assets))
         weights[0] = 1.0 / market.n_assets
         for row, y in enumerate(relatives):
-            step = weights[row] * np.exp(self.eta * y / (weights[row] @ y))
+            growth = (weights[row] * y).sum()
+            step = weights[row] * np.exp(self.eta * y / growth)
             weights[row + 1] = step / step.sum()
         return _Table(self.name, start, weights)
 
