@@ -22,7 +22,14 @@ def data() -> pd.DataFrame:
 
 
 def fit(data: Any, **changes: Any) -> Any:
-    options: dict[str, Any] = {"y": "y", "x": "x", "unit": "unit", "quantiles": Q, "bandwidth": 0.9, "random_state": 0}
+    options: dict[str, Any] = {
+        "y": "y",
+        "x": "x",
+        "unit": "unit",
+        "quantiles": Q,
+        "bandwidth": 0.9,
+        "random_state": 0,
+    }
     return r3d(data, **{**options, **changes})
 
 
@@ -37,10 +44,16 @@ def changed(data: pd.DataFrame, column: str, rows: Any, value: Any) -> pd.DataFr
 Change = Callable[[pd.DataFrame], Any]
 ERRORS: dict[str, tuple[Change, str]] = {
     "x infinite": (lambda d: fit(changed(d, "x", d["unit"] == 3, np.inf)), r"'x' is infinite for units 3"),
-    "x missing": (lambda d: fit(changed(d, "x", d["unit"] == 3, np.nan)), r"'x' is missing in 50 rows of units 3.*dropna"),
+    "x missing": (
+        lambda d: fit(changed(d, "x", d["unit"] == 3, np.nan)),
+        r"'x' is missing in 50 rows of units 3.*dropna",
+    ),
     "x varies": (lambda d: fit(changed(d, "x", 10, 0.5)), r"'x' varies inside unit 0"),
     "y infinite": (lambda d: fit(changed(d, "y", 160, -np.inf)), r"'y' is infinite in 1 rows \(units 3\)"),
-    "y text": (lambda d: fit(changed(d, "y", 5, "n/a")), r"'y' holds 1 entries that are not numbers \(first: 'n/a'\)"),
+    "y text": (
+        lambda d: fit(changed(d, "y", 5, "n/a")),
+        r"'y' holds 1 entries that are not numbers \(first: 'n/a'\)",
+    ),
     "unit missing": (lambda d: fit(changed(d, "unit", 7, np.nan)), r"'unit' \(unit\) is missing in 1 rows"),
     "treatment missing": (
         lambda d: fit(changed(d, "took", d["unit"] == 4, np.nan), treatment="took", bandwidth_treatment=0.9),
@@ -57,7 +70,10 @@ ERRORS: dict[str, tuple[Change, str]] = {
     "bandwidth of no treatment": (lambda d: fit(d, bandwidth_treatment=0.5), r"without treatment="),
     "one side empty": (lambda d: fit(d[d["x"] < 0]), r"no unit lies at or above the cutoff 0 \('x' spans"),
     "cutoff outside": (lambda d: fit(d, cutoff=-7), r"no unit lies below the cutoff -7"),
-    "window too small": (lambda d: fit(d, bandwidth=0.01), r"bandwidth 0.01 leaves . units with positive weight"),
+    "window too small": (
+        lambda d: fit(d, bandwidth=0.01),
+        r"bandwidth 0.01 leaves . units with positive weight",
+    ),
     "window just short": (lambda d: fit(d, bandwidth=_holding(d, 3)), r"holds 3 units|leaves . units"),
     "n = 8, automatic": (
         lambda d: fit(d[d["unit"].isin(_few(d, 4))], bandwidth=None),
@@ -72,7 +88,10 @@ ERRORS: dict[str, tuple[Change, str]] = {
     "s negative": (lambda d: fit(d, s=-1), r"s=-1; give a whole number"),
     "quantiles twice": (lambda d: fit(d, quantiles=[0.2, 0.5, 0.5]), r"contain 0.5 twice"),
     "quantiles unsorted": (lambda d: fit(d, quantiles=[0.5, 0.2]), r"must ascend, but 0.2 follows 0.5"),
-    "quantile 0": (lambda d: fit(d, quantiles=[0.0, 0.5]), r"contain 0; they must lie strictly inside \(0, 1\)"),
+    "quantile 0": (
+        lambda d: fit(d, quantiles=[0.0, 0.5]),
+        r"contain 0; they must lie strictly inside \(0, 1\)",
+    ),
     "quantile 1": (lambda d: fit(d, quantiles=[0.5, 1.0]), r"contain 1; they must lie strictly inside"),
     "quantiles in per cent": (lambda d: fit(d, quantiles=[10, 50]), r"look like percentages: divide by 100"),
     "quantiles empty": (lambda d: fit(d, quantiles=[]), r"non-empty"),
@@ -83,12 +102,18 @@ ERRORS: dict[str, tuple[Change, str]] = {
     ),
     "weights infinite": (lambda d: fit(d.assign(w=np.inf), weights="w"), r"weights are negative or infinite"),
     "weights a number": (lambda d: fit(d, weights=1.0), r"weights=1.0 is not a column name"),
-    "unit weights zero": (lambda d: fit(d.assign(w=0.0), unit_weights="w"), r"unit_weights of units .* not positive"),
+    "unit weights zero": (
+        lambda d: fit(d.assign(w=0.0), unit_weights="w"),
+        r"unit_weights of units .* not positive",
+    ),
     "column misspelt": (lambda d: fit(d, y="yy"), r"y='yy' is not a column of the data; did you mean 'y'\?"),
     "column left out": (lambda d: fit(d, unit=None), r"unit= is missing"),
     "no rows": (lambda d: fit(d.iloc[:0]), r"the data have no rows"),
     "all missing": (lambda d: fit(d.assign(y=np.nan)), r"no unit has a usable value of 'y'"),
-    "bandwidth negative": (lambda d: fit(d, bandwidth=-0.1), r"bandwidth=-0.1; it must be a positive distance"),
+    "bandwidth negative": (
+        lambda d: fit(d, bandwidth=-0.1),
+        r"bandwidth=-0.1; it must be a positive distance",
+    ),
     "bandwidth NaN": (lambda d: fit(d, bandwidth=np.nan), r"bandwidth=nan; it must be a positive distance"),
     "bandwidth text": (lambda d: fit(d, bandwidth="wide"), r"bandwidth='wide' is not a number"),
     "bandwidth vector, frechet": (
@@ -105,14 +130,23 @@ ERRORS: dict[str, tuple[Change, str]] = {
     "residuals": (lambda d: fit(d, residuals="hc4"), r"residuals='hc4' is not an option"),
     "quantile rule": (lambda d: fit(d, quantile_rule="type7"), r"quantile_rule='type7' is not an option"),
     "compat": (lambda d: fit(d, compat="r3d"), r"compat='r3d' is not an option"),
-    "compat with clusters": (lambda d: fit(d, compat="r3d-0.1", cluster="unit"), r"without unit weights, clusters"),
+    "compat with clusters": (
+        lambda d: fit(d, compat="r3d-0.1", cluster="unit"),
+        r"without unit weights, clusters",
+    ),
     "alpha": (lambda d: fit(d, alpha=5), r"alpha=5; give a level strictly between 0 and 1"),
-    "too few draws": (lambda d: fit(d, n_boot=15), r"n_boot=15 draws cannot give a 95% band; use at least 19"),
+    "too few draws": (
+        lambda d: fit(d, n_boot=15),
+        r"n_boot=15 draws cannot give a 95% band; use at least 19",
+    ),
     "multipliers of wrong shape": (
         lambda d: fit(d, multipliers=np.ones((59, 99))),
         r"multipliers have shape \(59, 99\); expected \(60, B\)",
     ),
-    "multipliers unknown": (lambda d: fit(d, multipliers="gaussian"), r"multipliers='gaussian' is not an option"),
+    "multipliers unknown": (
+        lambda d: fit(d, multipliers="gaussian"),
+        r"multipliers='gaussian' is not an option",
+    ),
     "multipliers NaN": (lambda d: fit(d, multipliers=np.full((60, 99), np.nan)), r"not finite"),
     "seed": (lambda d: fit(d, random_state=-3), r"random_state=-3"),
     "donut negative": (lambda d: fit(d, donut=-1), r"donut=-1"),
@@ -122,7 +156,10 @@ ERRORS: dict[str, tuple[Change, str]] = {
     "cutoff NaN": (lambda d: fit(d, cutoff=np.nan), r"cutoff=nan"),
     "a scalar as data": (lambda d: fit(3.0), r"data is a float; give a DataFrame"),
     "no data": (lambda d: fit(None), r"no data: give a long DataFrame"),
-    "numeric array": (lambda d: fit(np.ones((4, 3))), r"quantile_matrix=, if they are micro values pass list\(data\)"),
+    "numeric array": (
+        lambda d: fit(np.ones((4, 3))),
+        r"quantile_matrix=, if they are micro values pass list\(data\)",
+    ),
     "no such file": (lambda d: fit("nowhere.parquet"), r"there is no file 'nowhere.parquet'"),
 }
 
@@ -216,7 +253,9 @@ class TestLists:
             self.fit(self.units(), weights=np.ones(7))
 
     def test_x_of_wrong_length(self) -> None:
-        with pytest.raises(DataError, match=r"x has shape \(39,\); expected one entry for each of the 40 units"):
+        with pytest.raises(
+            DataError, match=r"x has shape \(39,\); expected one entry for each of the 40 units"
+        ):
             self.fit(self.units(), x=self.x[:-1])
 
     def test_x_missing(self) -> None:

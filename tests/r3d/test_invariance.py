@@ -123,9 +123,7 @@ def test_all_forms_of_data_agree(data: pd.DataFrame, method: str, tmp_path: Path
     base = fit(data, method, **plain)
     units = data.drop_duplicates("unit")
     arrays = [part.to_numpy() for _, part in data.groupby("unit", sort=False)["y"]]
-    listed = r3d(
-        arrays, x=units["x"], treatment=units["t"], quantiles=Q, method=method, random_state=0
-    )
+    listed = r3d(arrays, x=units["x"], treatment=units["t"], quantiles=Q, method=method, random_state=0)
     matrix = unit_quantiles(data, y="y", unit="unit", quantiles=Q)
     direct = r3d(
         quantile_matrix=matrix, x=units["x"], treatment=units["t"], quantiles=Q, method=method, random_state=0
@@ -206,8 +204,16 @@ def test_json_round_trip(data: pd.DataFrame, method: str) -> None:
 
 def test_select_bandwidth_is_what_r3d_uses(data: pd.DataFrame, method: str) -> None:
     chosen = select_bandwidth(
-        data, y="y", x="x", unit="unit", treatment="t", weights="w", unit_weights="u", cluster="g",
-        quantiles=Q, method=method,
+        data,
+        y="y",
+        x="x",
+        unit="unit",
+        treatment="t",
+        weights="w",
+        unit_weights="u",
+        cluster="g",
+        quantiles=Q,
+        method=method,
     )
     base = fit(data, method)
     np.testing.assert_array_equal(chosen.bandwidth, base.bandwidth)

@@ -48,7 +48,14 @@ def fit(design: dict[str, Any], **options: Any) -> Any:
 
 def scalar(design: dict[str, Any], column: int, **options: Any) -> tuple[float, float]:
     """rdrobust of one quantile at h = b = 0.6 and order 2: estimate and standard error."""
-    defaults: dict[str, Any] = {"p": 2, "h": 0.6, "b": 0.6, "vce": "hc0", "kernel": "tri", "masspoints": "off"}
+    defaults: dict[str, Any] = {
+        "p": 2,
+        "h": 0.6,
+        "b": 0.6,
+        "vce": "hc0",
+        "kernel": "tri",
+        "masspoints": "off",
+    }
     out = rdrobust(design["matrix"][:, column], design["x"], **{**defaults, **options})
     return float(out.coef.loc["Conventional"].iloc[0]), float(out.se.loc["Conventional"].iloc[0])
 
@@ -59,9 +66,18 @@ def test_every_quantile_is_a_bias_corrected_scalar_rd(design: dict[str, Any], ke
     found = fit(design, kernel=kernel)
     for j in range(len(Q)):
         out = rdrobust(
-            design["matrix"][:, j], design["x"], p=1, h=0.6, b=0.6, vce="hc0", kernel=kernel[:3], masspoints="off"
+            design["matrix"][:, j],
+            design["x"],
+            p=1,
+            h=0.6,
+            b=0.6,
+            vce="hc0",
+            kernel=kernel[:3],
+            masspoints="off",
         )
-        assert found.raw_plus[j] - found.raw_minus[j] == pytest.approx(out.coef.loc["Robust"].iloc[0], rel=EXACT)
+        assert found.raw_plus[j] - found.raw_minus[j] == pytest.approx(
+            out.coef.loc["Robust"].iloc[0], rel=EXACT
+        )
         assert found.se[j] == pytest.approx(out.se.loc["Robust"].iloc[0], rel=EXACT)
 
 
@@ -172,7 +188,11 @@ def test_doubled_weight_is_a_doubled_unit(design: dict[str, Any]) -> None:
     twice = np.r_[np.arange(240), np.arange(20)]
     weighted = fit(design, unit_weights=weights)
     repeated = r3d(
-        quantile_matrix=design["matrix"][twice], x=design["x"][twice], quantiles=Q, method="simple", bandwidth=0.6
+        quantile_matrix=design["matrix"][twice],
+        x=design["x"][twice],
+        quantiles=Q,
+        method="simple",
+        bandwidth=0.6,
     )
     np.testing.assert_allclose(weighted.tau, repeated.tau, rtol=1e-10)
 
@@ -200,7 +220,11 @@ def test_sharp_design_as_fuzzy_with_full_compliance(design: dict[str, Any]) -> N
 def test_one_quantile_is_a_scalar_rd(design: dict[str, Any]) -> None:
     for method in ("simple", "frechet"):
         found = r3d(
-            quantile_matrix=design["matrix"][:, [2]], x=design["x"], quantiles=[0.5], method=method, bandwidth=0.6
+            quantile_matrix=design["matrix"][:, [2]],
+            x=design["x"],
+            quantiles=[0.5],
+            method=method,
+            bandwidth=0.6,
         )
         assert found.tau[0] == pytest.approx(scalar(design, 2)[0], rel=EXACT)
         assert found.tau.shape == (1,)
@@ -216,7 +240,12 @@ def test_isotonic_projection_is_the_constrained_minimum() -> None:
     for row, projected in zip(rows, found, strict=True):
         sums = np.r_[0, np.cumsum(widths * row)]
         mass = np.r_[0, np.cumsum(widths)]
-        mean = np.array([[(sums[b + 1] - sums[a]) / (mass[b + 1] - mass[a]) if b >= a else np.inf for b in range(9)] for a in range(9)])
+        mean = np.array(
+            [
+                [(sums[b + 1] - sums[a]) / (mass[b + 1] - mass[a]) if b >= a else np.inf for b in range(9)]
+                for a in range(9)
+            ]
+        )
         minmax = [max(mean[a, j:].min() for a in range(j + 1)) for j in range(9)]
         np.testing.assert_allclose(projected, minmax, rtol=1e-10, atol=1e-10)
 
@@ -231,14 +260,28 @@ def test_simple_method_sorts_and_leaves_monotone_curves_alone(design: dict[str, 
 def test_donut_leaves_units_out(design: dict[str, Any]) -> None:
     near = np.abs(design["x"]) < 0.05
     without = r3d(
-        quantile_matrix=design["matrix"][~near], x=design["x"][~near], quantiles=Q, bandwidth=0.6, random_state=0
+        quantile_matrix=design["matrix"][~near],
+        x=design["x"][~near],
+        quantiles=Q,
+        bandwidth=0.6,
+        random_state=0,
     )
     found = r3d(
-        quantile_matrix=design["matrix"], x=design["x"], quantiles=Q, bandwidth=0.6, donut=0.05, random_state=0
+        quantile_matrix=design["matrix"],
+        x=design["x"],
+        quantiles=Q,
+        bandwidth=0.6,
+        donut=0.05,
+        random_state=0,
     )
     np.testing.assert_array_equal(found.band_upper, without.band_upper)
     one_sided = r3d(
-        quantile_matrix=design["matrix"], x=design["x"], quantiles=Q, bandwidth=0.6, donut=(0.05, 0.0), random_state=0
+        quantile_matrix=design["matrix"],
+        x=design["x"],
+        quantiles=Q,
+        bandwidth=0.6,
+        donut=(0.05, 0.0),
+        random_state=0,
     )
     np.testing.assert_array_equal(one_sided.raw_minus, without.raw_minus)
     assert one_sided.n_plus == int((design["x"] >= 0).sum())

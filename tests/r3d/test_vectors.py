@@ -21,7 +21,9 @@ VECTORS = Path(__file__).parent / "vectors"
 CASES = sorted(p.name for p in VECTORS.iterdir())
 RTOL = 1e-8  # files hold 15 digits; sums of products of order 1e3 lose a few
 
-pytestmark = pytest.mark.filterwarnings("ignore::fisc.data.DataWarning")  # cases 3 and 7 have p = s on purpose
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::fisc.data.DataWarning"
+)  # cases 3 and 7 have p = s on purpose
 
 
 class Case:
@@ -106,7 +108,10 @@ def test_default_mode_is_the_corrected_estimator(case: Case, residuals: str) -> 
         close([scaled.statistic, scaled.p_value], [test["stat_stud"], test["p_value_stud"]])
     if "gini" in expected:
         gini, want = fit.functional("gini"), expected["gini"]
-        close([gini.plus, gini.minus, gini.estimate, gini.se], [want[k] for k in ("above", "below", "diff", "boot_sd")])
+        close(
+            [gini.plus, gini.minus, gini.estimate, gini.se],
+            [want[k] for k in ("above", "below", "diff", "boot_sd")],
+        )
         close(fit.test("gini").p_value, want["p_value_centred"])
 
 
@@ -162,7 +167,5 @@ def test_matrix_input_gives_the_same_fit(case: Case) -> None:
     stage = case.units["t"].to_numpy() if c["fuzzy"] else None
     common = {"bandwidth": case.corrected["h_num"], "bandwidth_treatment": case.corrected["h_den"], **options}
     common["multipliers"] = case.xi
-    fit = r3d(
-        quantile_matrix=case.matrix, x=case.units["x"], treatment=stage, quantiles=c["q"], **common
-    )
+    fit = r3d(quantile_matrix=case.matrix, x=case.units["x"], treatment=stage, quantiles=c["q"], **common)
     close(fit.band_upper, case.corrected["hc3"]["upper_const"])

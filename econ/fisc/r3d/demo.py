@@ -1,4 +1,4 @@
-"""The demonstration: does crossing the 200-day average change the distribution of stock returns?
+"""The demonstration: stock returns after their index crosses its 200-day average.
 
 Units are trading days, the outcome of a day is the distribution of the next 21-day returns over twenty
 stocks, and the running variable is the log distance of their equal-weight index from its 200-day average.
@@ -46,18 +46,18 @@ def crossing_data(prices: pd.DataFrame, horizon: int = HORIZON, average: int = A
     >>> crossing_data(prices, horizon=2, average=3)["day"].nunique()
     3
     """
+    import pandas as pd
+
     returns = prices.pct_change(fill_method=None)
     index = (1.0 + returns.mean(axis=1).fillna(0.0)).cumprod()
-    distance = np.log(index / index.rolling(average).mean()).rename("distance")
-    ahead = prices.shift(-horizon) / prices - 1.0
-    ahead.index.name, ahead.columns.name = "day", "ticker"
-    long = ahead.stack().rename("next_return").reset_index()
+    distance = pd.Series(np.log(index / index.rolling(average).mean()), index=prices.index)
+    complete = slice(min(average, len(prices) - 1), max(len(prices) - horizon, 0))
+    ahead = (prices.shift(-horizon) / prices - 1.0).iloc[complete]
+    long = ahead.rename_axis(index="day").melt(var_name="ticker", value_name="next_return", ignore_index=False)
+    long = long.reset_index().sort_values(["day", "ticker"], ignore_index=True)
     long["distance"] = long["day"].map(distance)
     long["quarter"] = long["day"].dt.to_period("Q").astype(str)
-    complete = (long["day"] >= prices.index[min(average, len(prices) - 1)]) & (
-        long["day"] <= prices.index[max(len(prices) - horizon - 1, 0)]
-    )
-    return long[complete & long["distance"].notna()].reset_index(drop=True)
+    return long
 
 
 def demo_section(seed: int = 0) -> Section:
@@ -95,7 +95,9 @@ def demo_section(seed: int = 0) -> Section:
     placebo = placebo_cutoffs(fit, random_state=seed)
     tried = placebo[placebo["placebo"]]
     mean = fit.functional("mean")
-    size = f"{len(prices.columns)} stocks, {fit.n_minus + fit.n_plus} days, {data['quarter'].nunique()} quarters"
+    size = (
+        f"{len(prices.columns)} stocks, {fit.n_minus + fit.n_plus} days, {data['quarter'].nunique()} quarters"
+    )
     body = (
         "A rule of thumb in the market says that stocks behave differently once their index is above its 200-day "
         "average. Days just above and just below the average are alike but for being on one side of it, so a jump "
@@ -131,7 +133,10 @@ def demo_section(seed: int = 0) -> Section:
         body=body,
         figures=figures,
         tables=tables,
-        notes=(*fit.warnings, "The twenty stocks were picked because they survived; levels of returns are too good."),
+        notes=(
+            *fit.warnings,
+            "The twenty stocks were picked because they survived; levels of returns are too good.",
+        ),
         provenance=record(
             options=fit.provenance.options, inputs={"prices": prices}, seed=seed, notes=fit.warnings
         ),

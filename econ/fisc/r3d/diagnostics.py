@@ -12,11 +12,12 @@ from fisc.data import DataError, check_option
 from fisc.report import Result
 
 from .density import DensityTest, density_test
-from .inputs import Notes
 from .kernels import FloatArray
-from .model import Options, fit_sample, r3d
+from .model import fit_sample, r3d
 from .sample import Sample
+from .segments import Notes
 from .sensitivity import Sensitivity
+from .settings import Options
 from .testing import holm
 
 if TYPE_CHECKING:

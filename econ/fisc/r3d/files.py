@@ -15,10 +15,10 @@ import numpy as np
 
 from fisc.data import DataError, nearest
 
-from .inputs import Columns, Missing, Notes, Segments, build_sample, from_columns
 from .kernels import FloatArray
 from .quantiles import Rule, segment_quantiles
-from .sample import Sample
+from .sample import Sample, build_sample
+from .segments import Columns, Missing, Notes, Segments, from_columns
 
 if TYPE_CHECKING:
     import duckdb

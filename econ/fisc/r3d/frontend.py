@@ -13,10 +13,11 @@ from fisc.report import Result
 
 from .bandwidth import Selector
 from .estimation import Method
-from .inputs import Columns, Missing, Notes, check_quantiles, prepare, read_segments
+from .inputs import check_quantiles, prepare, read_segments
 from .kernels import FloatArray, Kernel
 from .quantiles import RULES, Rule, segment_quantiles
 from .sample import Sample
+from .segments import Columns, Missing, Notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +207,7 @@ def select_bandwidth(
     >>> round(scaled / h, 9)
     100.0
     """
-    from .model import check_options, choose_bandwidths, plain, single
+    from .settings import check_options, choose_bandwidths, plain, single
 
     options = check_options(method, kernel, p, s, deriv, selector, compat=compat)
     columns = Columns(y, x, unit, treatment, weights, unit_weights, cluster, covariates)

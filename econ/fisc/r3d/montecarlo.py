@@ -17,11 +17,12 @@ from fisc.report import Result
 
 from .designs import DECILES, DESIGNS, UNIT_SIZE, DesignName, draw, truth
 from .estimation import METHODS, Method
-from .inputs import Notes
 from .kernels import FloatArray
-from .model import Options, check_options, fit_sample
+from .model import fit_sample
 from .quantiles import segment_quantiles
 from .sample import Sample
+from .segments import Notes
+from .settings import Options, check_options
 
 if TYPE_CHECKING:
     import pandas as pd

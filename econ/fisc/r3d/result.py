@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from .diagnostics import Diagnosis
     from .mean import MeanEffect
-    from .model import Options
     from .plots import PlotKind
     from .sensitivity import Sensitivity
+    from .settings import Options
 
 
 @dataclass(frozen=True, eq=False)

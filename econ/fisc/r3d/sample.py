@@ -92,3 +92,37 @@ class Sample:
     def numbered(self) -> Sample:
         """Return the same sample with positions counted anew in its present order."""
         return replace(self, position=np.arange(self.x.size), n_given=self.x.size)
+
+
+def build_sample(
+    level: dict[str, NDArray[Any]],
+    curves: FloatArray,
+    labels: NDArray[Any],
+    position: IntArray,
+    n_given: int,
+    q: FloatArray,
+    cutoff: float,
+    sizes: IntArray | None,
+    means: FloatArray,
+) -> Sample:
+    """Return a `Sample` of finished curves and unit-level variables by role."""
+    clusters = None
+    if "cluster" in level:
+        import pandas as pd
+
+        clusters = np.asarray(pd.factorize(level["cluster"])[0], dtype=np.intp)
+    return Sample(
+        x=level["x"] - cutoff,
+        q=q,
+        curves=curves,
+        labels=labels,
+        position=position,
+        n_given=n_given,
+        cutoff=cutoff,
+        sizes=sizes,
+        treatment=level.get("treatment"),
+        unit_weights=level.get("unit_weights"),
+        clusters=clusters,
+        means=means,
+        covariates=level.get("covariates"),
+    )

@@ -133,8 +133,8 @@ def sensitivity(fit: R3DResult, multipliers: ArrayLike = (0.5, 0.75, 1.0, 1.25, 
 
 def refit(fit: R3DResult, factor: float) -> R3DResult:
     """Return the same fit with its bandwidths times `factor`, same seed."""
-    from .inputs import Notes
     from .model import fit_sample
+    from .segments import Notes
 
     def scaled(minus: Any, plus: Any) -> dict[str, Any]:
         return {"minus": factor * np.asarray(minus), "plus": factor * np.asarray(plus)}
