@@ -38,7 +38,13 @@ _LAZY = {
 }
 _MODULES = ("baselines", "rewards")
 # Modules that need a library of the extra "portfolio", so that its absence is said in words.
-_EXTRA = {"agents": "torch", "env": "stable_baselines3", "estimator": "skfolio", "selftests": "torch", "training": "torch"}
+_EXTRA = {
+    "agents": "torch",
+    "env": "stable_baselines3",
+    "estimator": "skfolio",
+    "selftests": "torch",
+    "training": "torch",
+}
 
 __all__ = [
     "Agent",

@@ -236,7 +236,9 @@ class Agent:
             card = AgentCard.from_dict(values)
             tensors = safetensors.torch.load_file(folder / "weights.safetensors")
         except (json.JSONDecodeError, UnicodeDecodeError, safetensors.SafetensorError) as error:
-            raise DataError(f"the model in {folder} is damaged ({error}); restore it or train again") from error
+            raise DataError(
+                f"the model in {folder} is damaged ({error}); restore it or train again"
+            ) from error
         network = PolicyNetwork(NetworkOptions(**card.network))
         try:
             network.load_state_dict(tensors)
@@ -274,7 +276,9 @@ class Agent:
         if len(self.curve):
             caption = "Net Sharpe ratio on the validation span during training."
             figures = (Figure.from_matplotlib(self.plot(), caption=caption, alt=self.summary()),)
-        return Section(f"Training of {self.name}", body=self.summary(), figures=figures, provenance=self.card.provenance)
+        return Section(
+            f"Training of {self.name}", body=self.summary(), figures=figures, provenance=self.card.provenance
+        )
 
     def _repr_html_(self) -> str:
         return self.section()._repr_html_()

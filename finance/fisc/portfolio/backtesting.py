@@ -257,7 +257,9 @@ def cost_rates(name: str, rate: Any, market: Market) -> Float:
     if values.ndim == 2 and values.shape != (n_dates, n_assets):
         raise DataError(f"{name} has shape {values.shape}; a table of rates must be ({n_dates}, {n_assets})")
     if values.ndim == 1 and values.shape != (n_assets,):
-        raise DataError(f"{name} has {values.size} rates for {n_assets} assets; give one number or one per asset")
+        raise DataError(
+            f"{name} has {values.size} rates for {n_assets} assets; give one number or one per asset"
+        )
     if values.ndim > 2:
         raise DataError(f"{name} has {values.ndim} dimensions; give a number, one per asset, or a table")
     return np.ascontiguousarray(values if values.ndim == 2 else np.broadcast_to(values, (1, n_assets)))
@@ -324,7 +326,9 @@ def backtest(
     """
     market = as_market(market_or_prices)
     if isinstance(lag, bool) or not isinstance(lag, int | np.integer) or lag < 0:
-        raise DataError(f"lag={lag!r} is not a number of closes; give 0 (trade at the deciding close) or more")
+        raise DataError(
+            f"lag={lag!r} is not a number of closes; give 0 (trade at the deciding close) or more"
+        )
     stop = len(market) if stop is None else stop
     if not 0 <= start < stop - 1 < len(market):
         raise DataError(f"rows {start} to {stop} of {len(market)} hold no period; give start < stop - 1")
@@ -354,7 +358,13 @@ def backtest(
 
 
 def _collect(
-    market: Market, drifted: Float, held: Float, mu: Float, start: int, name: str, options: tuple[Any, Any, int]
+    market: Market,
+    drifted: Float,
+    held: Float,
+    mu: Float,
+    start: int,
+    name: str,
+    options: tuple[Any, Any, int],
 ) -> BacktestResult:
     n_periods = len(mu)
     begins, ends = market.dates[start : start + n_periods], market.dates[start + 1 : start + 1 + n_periods]
@@ -401,7 +411,9 @@ def _decider(market: Market, targets: Any) -> Callable[[int, Float], Float | Non
     if callable(targets):
         prices = market.frame()
         parameters = [
-            p for p in inspect.signature(targets).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            p
+            for p in inspect.signature(targets).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
         if len([p for p in parameters if p.default is p.empty]) > 2 or not parameters:
             raise DataError(

@@ -87,7 +87,9 @@ class _ScheduledRule:
     def decide(self, t: int, weights: Float) -> Float | None:
         if (t - self.start) % self.strategy.every:
             return None
-        return np.concatenate([[0.0], self.strategy.compute(self.market.returns[t - self.strategy.window : t])])
+        return np.concatenate(
+            [[0.0], self.strategy.compute(self.market.returns[t - self.strategy.window : t])]
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,7 +257,11 @@ def allocate(name: str, returns: ArrayLike) -> Float:
         raise DataError(f"returns have shape {values.shape}; expected at least two periods by assets")
     if name not in ("equal", "inverse_volatility"):
         require("skfolio", extra="portfolio")
-    key = (name, hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).digest() + bytes(str(values.shape), "ascii"))
+    key = (
+        name,
+        hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).digest()
+        + bytes(str(values.shape), "ascii"),
+    )
     if key not in _SOLVED:
         if len(_SOLVED) >= _MOST_SOLVED:
             _SOLVED.clear()

@@ -44,7 +44,7 @@ class PathPortfolio(Portfolio):  # type: ignore[misc]
     The other parameters are those of ``skfolio.Portfolio`` that make sense for a path.
     """
 
-    __slots__ = {"path_returns", "path_weights", "path_end"}  # noqa: PLC0205 - skfolio's own form
+    __slots__ = {"path_end", "path_returns", "path_weights"}
 
     def __init__(
         self,
@@ -225,10 +225,29 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
         """
         own = {
             name: getattr(self, name)
-            for name in (
-                "algorithm network reward base steps n_envs window episode width log_std buy sell lag band base_window "
-                "base_every validation evaluations patience evidence settings"
-            ).split()
+            for name in [
+                "algorithm",
+                "network",
+                "reward",
+                "base",
+                "steps",
+                "n_envs",
+                "window",
+                "episode",
+                "width",
+                "log_std",
+                "buy",
+                "sell",
+                "lag",
+                "band",
+                "base_window",
+                "base_every",
+                "validation",
+                "evaluations",
+                "patience",
+                "evidence",
+                "settings",
+            ]
         }
         folder = None if self.checkpoint is None else Path(self.checkpoint) / f"seed-{seed}"
         return train(market, rows=rows, seed=seed, progress=progress, checkpoint=folder, **{**own, **changes})
@@ -331,7 +350,7 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
         return [Agent.load(path) for path in folders]
 
 
-class average_rule:  # noqa: N801 - used as a function that returns a rule
+class average_rule:
     """The average of several rules: those that would not trade keep the weights as they are.
 
     Parameters

@@ -121,7 +121,9 @@ Fold(train_start=30, train_stop=70, test_start=75, test_stop=99)]
         return [Fold(a, b, c, d)]
     for name, value in (("train", train), ("test", test)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise DataError(f"{name}={value!r}; give a number of closes of at least 1, or a span (start, stop)")
+            raise DataError(
+                f"{name}={value!r}; give a number of closes of at least 1, or a span (start, stop)"
+            )
     gap = purge + embargo
     end = len(market) if stop is None else row(stop)
     first = train + gap if start is None else row(start)
@@ -206,7 +208,9 @@ class Evaluation(Result):
         for given in (name, other):
             if given not in self.excess.columns:
                 raise DataError(f"{given!r} was not evaluated; there are {list(self.excess.columns)}")
-        return sharpe_difference(self.excess[name], self.excess[other], block=block, level=self.level, seed=seed)
+        return sharpe_difference(
+            self.excess[name], self.excess[other], block=block, level=self.level, seed=seed
+        )
 
     def summary(self) -> str:
         """Return the verdicts, and how many folds, seeds and trials stand behind them."""
@@ -247,15 +251,17 @@ class Evaluation(Result):
                 self.to_frame()[columns],
                 caption="Out of sample, net of costs, best Sharpe ratio first",
                 note=(
-                    f"Intervals: stationary bootstrap, {self.level:.0%}; difference to {self.benchmark}, paired. Turnover "
-                    "one-way a year, cost drag in basis points a year. best_crp looks ahead: a ceiling, not a rival."
+                    f"Intervals: stationary bootstrap, {self.level:.0%}; difference to {self.benchmark}, paired. "
+                    "Turnover one-way a year, cost drag in basis points a year. best_crp looks ahead: a ceiling, not a rival."
                 ),
                 decimals={"turnover": 2, "cost_drag_bp": 0},
             )
         ]
         if self.agents:
             seeds = self.table.loc[self.agents, ["seed_iqm", "seed_low", "seed_high", "deflated"]]
-            tables.append(Table(seeds, caption=f"Agents over {len(self.seed_sharpes)} seeds: interquartile mean"))
+            tables.append(
+                Table(seeds, caption=f"Agents over {len(self.seed_sharpes)} seeds: interquartile mean")
+            )
         return Section(
             "Out-of-sample evaluation",
             body="\n\n".join(self.summary().splitlines()),
@@ -353,7 +359,14 @@ def walk_forward(
     named = _named(models, benchmark)
     buy, sell = costs if isinstance(costs, tuple | list) else (costs, costs)
     spans = folds(
-        market, train=train, test=test, purge=purge, embargo=embargo, expanding=expanding, start=start, stop=stop
+        market,
+        train=train,
+        test=test,
+        purge=purge,
+        embargo=embargo,
+        expanding=expanding,
+        start=start,
+        stop=stop,
     )
     chosen = list(range(seeds)) if isinstance(seeds, int | np.integer) else [int(seed) for seed in seeds]
     learned = [name for name, model in named.items() if hasattr(model, "train_agent")]
@@ -387,7 +400,8 @@ def walk_forward(
         by_seed,
         spans=spans,
         curves={
-            name: {f"seed {seed}": agents[name, len(spans) - 1, seed].curve for seed in chosen} for name in learned
+            name: {f"seed {seed}": agents[name, len(spans) - 1, seed].curve for seed in chosen}
+            for name in learned
         },
         bases={name: _base_name(named[name], results) for name in learned},
         benchmark=benchmark,
@@ -541,7 +555,11 @@ def _assemble(
     for name in by_seed:
         if len(seed_sharpes) > 1:
             spread = interquartile_mean(seed_sharpes[name], level=level)
-            table.loc[name, ["seed_iqm", "seed_low", "seed_high"]] = [spread.estimate, spread.low, spread.high]
+            table.loc[name, ["seed_iqm", "seed_low", "seed_high"]] = [
+                spread.estimate,
+                spread.low,
+                spread.high,
+            ]
         table.loc[name, "deflated"] = deflated_sharpe(excess[name], tried)
     everything = [excess[name].to_numpy() for name in results if name not in by_seed and name != "best_crp"]
     everything += [row for rows in seed_excess.values() for row in rows]
@@ -622,7 +640,9 @@ def _verdicts(
         others = [benchmark, bases.get(name, ""), best if by_seed else ""]
         for other in dict.fromkeys(o for o in others if o and o != name):
             gap = sharpe_difference(excess[name], excess[other], level=level, counts=counts)
-            label = {"equal_monthly": "equal weight (monthly)", "equal_daily": "equal weight (daily)"}.get(other, other)
+            label = {"equal_monthly": "equal weight (monthly)", "equal_daily": "equal weight (daily)"}.get(
+                other, other
+            )
             label += " (its base)" if other == bases.get(name) and other != benchmark else ""
             label += " (best rival)" if by_seed and other == best and other != benchmark else ""
             sentences.append(verdict(name, label, gap))

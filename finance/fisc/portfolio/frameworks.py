@@ -62,7 +62,9 @@ class ActorCritic(ActorCriticPolicy):  # type: ignore[misc]
     def _evaluate(self, observations: Tensor) -> tuple[Any, Tensor]:
         index, tail = _split(observations)
         logits, values = self.core(self.view.gather(index), tail)
-        return self.action_dist.proba_distribution(logits, self.core.log_std.expand(logits.shape[-1])), values[:, None]
+        return self.action_dist.proba_distribution(
+            logits, self.core.log_std.expand(logits.shape[-1])
+        ), values[:, None]
 
     def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Return actions, values and log probabilities."""
@@ -182,7 +184,7 @@ def train(run: Any, progress: Any) -> Agent:
     -------
     Agent
     """
-    from fisc.portfolio.training import Judge, _reporter
+    from fisc.portfolio.training import Judge, _Reporter
 
     options = run.options
     squash = options.algorithm == "sac"
@@ -213,7 +215,7 @@ def train(run: Any, progress: Any) -> Agent:
         judge = Judge(run, squash=squash)
         curve: list[dict[str, float]] = []
         every = max(options.n_envs, options.steps // options.evaluations)
-        with _reporter(progress, options.evaluations) as report:
+        with _Reporter(progress, options.evaluations) as report:
             model.learn(options.steps, callback=_Watch(judge, every, report, curve))
             if not judge.tired and (not curve or curve[-1]["steps"] < model.num_timesteps):
                 judge.consider(int(model.num_timesteps))

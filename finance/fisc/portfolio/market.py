@@ -108,7 +108,9 @@ class Market:
         if tradable is not None:
             flags = _field(tradable, "tradable", frame)
             if pd.isna(flags).any():
-                raise DataError("tradable contains missing values; give True or False for every date and asset")
+                raise DataError(
+                    "tradable contains missing values; give True or False for every date and asset"
+                )
             mask = flags.astype(bool)
         notes: list[str] = []
         prices = _as_float(frame, "close")
@@ -129,7 +131,9 @@ class Market:
                 values = np.where(gaps, prices if name != "volume" else 0.0, values)
             if name == "volume":
                 if not (np.isfinite(values) & (values >= 0)).all():
-                    raise DataError("volume has missing, infinite or negative values; give numbers of at least 0")
+                    raise DataError(
+                        "volume has missing, infinite or negative values; give numbers of at least 0"
+                    )
             else:
                 _check_prices(values, dates, assets, name)
             extra[name] = values
@@ -160,7 +164,9 @@ class Market:
         frame = _as_frame(returns, "returns")
         values = _as_float(frame, "returns")
         if not (values > -1).all():
-            raise DataError("returns contain NaN or values of -1 and below; give simple returns greater than -1")
+            raise DataError(
+                "returns contain NaN or values of -1 and below; give simple returns greater than -1"
+            )
         close = np.vstack([np.ones(values.shape[1]), np.cumprod(1 + values, axis=0)])
         first = frame.index[0]
         before: Any
@@ -223,12 +229,16 @@ class Market:
         if isinstance(rows, slice):
             close = self.close[rows]
             if close.shape[0] < 2:
-                raise DataError(f"the slice {rows} of {len(self)} dates leaves {close.shape[0]}; keep at least 2")
+                raise DataError(
+                    f"the slice {rows} of {len(self)} dates leaves {close.shape[0]}; keep at least 2"
+                )
             columns: Any = slice(None)
         else:
             unknown = [name for name in rows if name not in self.assets]
             if unknown:
-                raise DataError(f"assets {unknown} are not in this market of {self.n_assets}: {list(self.assets)[:8]}")
+                raise DataError(
+                    f"assets {unknown} are not in this market of {self.n_assets}: {list(self.assets)[:8]}"
+                )
             if len(rows) < 2:
                 raise DataError("one asset is not a portfolio; give at least two assets")
             columns = [self.assets.index(name) for name in rows]
@@ -284,13 +294,17 @@ def _as_float(frame: pd.DataFrame, name: str) -> Float:
         return np.array(frame.to_numpy(dtype=np.float64, na_value=np.nan))
     except (TypeError, ValueError) as error:
         columns = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
-        raise DataError(f"{name} has columns that are not numbers: {columns[:5]}; keep only prices") from error
+        raise DataError(
+            f"{name} has columns that are not numbers: {columns[:5]}; keep only prices"
+        ) from error
 
 
 def _check_axes(frame: pd.DataFrame) -> tuple[pd.Index[Any], tuple[str, ...]]:
     assets = tuple(str(c) for c in frame.columns)
     if len(assets) < 2:
-        raise DataError(f"close has {len(assets)} asset(s) {list(assets)}; a portfolio needs at least two assets")
+        raise DataError(
+            f"close has {len(assets)} asset(s) {list(assets)}; a portfolio needs at least two assets"
+        )
     if len(set(assets)) < len(assets):
         twice = sorted({a for a in assets if assets.count(a) > 1})
         raise DataError(f"asset names repeat: {twice[:5]}; give every column its own name")

@@ -215,7 +215,13 @@ class _ViT(nn.Module):
         self.embed = nn.Linear(self.patch * options.n_fields, options.width)
         self.position = nn.Parameter(torch.zeros(self.n_patches, options.width))
         layer = nn.TransformerEncoderLayer(
-            options.width, 4, 2 * options.width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            options.width,
+            4,
+            2 * options.width,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
         )
         self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 

@@ -247,7 +247,9 @@ class PPO:
         changes = self._improve(*self._advantages())
         self.iteration += 1
         if not math.isfinite(changes["kl"]):
-            raise DataError("training has diverged (the policy's change is not finite); lower the learning rate")
+            raise DataError(
+                "training has diverged (the policy's change is not finite); lower the learning rate"
+            )
         return {
             "steps": float(self.iteration * self.steps_per_iteration),
             "log_return": growth,

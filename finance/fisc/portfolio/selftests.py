@@ -134,7 +134,9 @@ def with_other_future(market: Market, t: int, *, seed: int = 0) -> Market:
     )
 
 
-def leak_test(strategy: Any, market: Market, *, t: int, start: int, cost: float = 0.0025, seed: int = 0) -> list[str]:
+def leak_test(
+    strategy: Any, market: Market, *, t: int, start: int, cost: float = 0.0025, seed: int = 0
+) -> list[str]:
     """Return what changes up to row `t` when everything after it is replaced: nothing, or a leak.
 
     Parameters
@@ -257,7 +259,14 @@ def selftest(
 
 
 def _row(part: str, check: str, value: Any, needed: str, passed: bool, note: str = "") -> dict[str, Any]:
-    return {"part": part, "check": check, "value": value, "needed": needed, "passed": bool(passed), "note": note}
+    return {
+        "part": part,
+        "check": check,
+        "value": value,
+        "needed": needed,
+        "passed": bool(passed),
+        "note": note,
+    }
 
 
 def _untrained(market: Market, network: str, base: str | None, seed: int) -> Agent:
@@ -294,9 +303,19 @@ def _leak_checks(seed: int) -> list[dict[str, Any]]:
     ):
         known = kind(market)
         changed = [
-            t for t in rows_of_test if not np.array_equal(known[: t + 1], kind(with_other_future(market, t))[: t + 1])
+            t
+            for t in rows_of_test
+            if not np.array_equal(known[: t + 1], kind(with_other_future(market, t))[: t + 1])
         ]
-        rows.append(_row("leak", f"observation ({name}) bit-identical", "yes" if not changed else f"no, {changed}", "yes", not changed))
+        rows.append(
+            _row(
+                "leak",
+                f"observation ({name}) bit-identical",
+                "yes" if not changed else f"no, {changed}",
+                "yes",
+                not changed,
+            )
+        )
     strategies: dict[str, Any] = {
         f"{network} policy": _untrained(market[:140], network, base, seed)
         for network, base in zip(NETWORKS, ("equal", "inverse_volatility", None, None, None), strict=True)
@@ -306,15 +325,35 @@ def _leak_checks(seed: int) -> list[dict[str, Any]]:
     )
     for name, strategy in strategies.items():
         found = sorted({x for t in rows_of_test for x in leak_test(strategy, market, t=t, start=start)})
-        rows.append(_row("leak", f"decisions and weights of {name} bit-identical", "no: " + ", ".join(found) if found else "yes", "yes", not found))
+        rows.append(
+            _row(
+                "leak",
+                f"decisions and weights of {name} bit-identical",
+                "no: " + ", ".join(found) if found else "yes",
+                "yes",
+                not found,
+            )
+        )
     caught = leak_test(baselines.get("best_crp"), market, t=170, start=start)
-    rows.append(_row("leak", "a rule that looks ahead is caught", "yes" if caught else "no", "yes", bool(caught)))
-    small = {"network": "mlp", "window": 20, "episode": 16, "steps": 2048, "n_envs": 32, "settings": {"n_steps": 32}}
+    rows.append(
+        _row("leak", "a rule that looks ahead is caught", "yes" if caught else "no", "yes", bool(caught))
+    )
+    small = {
+        "network": "mlp",
+        "window": 20,
+        "episode": 16,
+        "steps": 2048,
+        "n_envs": 32,
+        "settings": {"n_steps": 32},
+    }
     first, second = (
-        train(m, rows=(0, 200), seed=seed, **small).network.state_dict() for m in (market, with_other_future(market, 199))
+        train(m, rows=(0, 200), seed=seed, **small).network.state_dict()
+        for m in (market, with_other_future(market, 199))
     )
     same = all(torch.equal(first[name], second[name]) for name in first)
-    rows.append(_row("leak", "training on rows before t gives the same weights", "yes" if same else "no", "yes", same))
+    rows.append(
+        _row("leak", "training on rows before t gives the same weights", "yes" if same else "no", "yes", same)
+    )
     return rows
 
 

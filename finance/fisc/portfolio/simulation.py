@@ -47,7 +47,14 @@ def _target(logits: Float32, base: Float, has_base: bool, out: Float) -> None:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _write_tail(
-    k: int, episode: int, weights: Float, waiting: Float, code: int, state: Float, parameters: Float, out: Float32
+    k: int,
+    episode: int,
+    weights: Float,
+    waiting: Float,
+    code: int,
+    state: Float,
+    parameters: Float,
+    out: Float32,
 ) -> None:
     """Write weights, waiting targets, time left and the reward's state."""
     size = weights.size
@@ -302,7 +309,9 @@ class Simulation:
             raise DataError("initial='base' needs a base portfolio; give base or start from 'cash'")
         size = market.n_assets + 1
         if base is not None and np.shape(base) != (len(market), size):
-            raise DataError(f"base has shape {np.shape(base)}; expected one portfolio a date, ({len(market)}, {size})")
+            raise DataError(
+                f"base has shape {np.shape(base)}; expected one portfolio a date, ({len(market)}, {size})"
+            )
         self.market, self.n_envs, self.window, self.episode = market, int(n_envs), int(window), int(episode)
         self.reward = rw.as_reward(reward)
         self.lag, self.band, self.initial = int(lag), float(band), initial
@@ -344,7 +353,9 @@ class Simulation:
         elif self.first <= start <= self.last:
             self.t[chosen] = start
         else:
-            raise DataError(f"start={start} is outside the rows on which an episode may start, {self.first} to {self.last}")
+            raise DataError(
+                f"start={start} is outside the rows on which an episode may start, {self.first} to {self.last}"
+            )
         self.k[chosen] = 0
         self.weights[chosen] = 0.0
         if self.initial == "cash":
@@ -388,7 +399,9 @@ class Simulation:
         if logits.shape != self.weights.shape:
             raise DataError(f"actions have shape {logits.shape}; expected {self.weights.shape}, cash first")
         if not np.isfinite(logits).all():
-            raise DataError("actions contain NaN or infinite logits; the policy has diverged: lower its learning rate")
+            raise DataError(
+                "actions contain NaN or infinite logits; the policy has diverged: lower its learning rate"
+            )
         if self.k.max() >= self.episode:
             raise DataError("an episode has ended; call reset before the next step")
         reward = np.empty(self.n_envs, dtype=np.float32)
@@ -418,7 +431,8 @@ class Simulation:
     def snapshot(self) -> dict[str, Any]:
         """Return the arrays and the generator's state that `restore` needs to go on exactly."""
         arrays = {
-            name: getattr(self, name).copy() for name in ("t", "k", "weights", "waiting", "wealth", "state", "tail")
+            name: getattr(self, name).copy()
+            for name in ("t", "k", "weights", "waiting", "wealth", "state", "tail")
         }
         return {"arrays": arrays, "generator": self.rng.bit_generator.state}
 

@@ -119,7 +119,9 @@ def expected_maximum_sharpe(variance: float, trials: int) -> float:
     0.0992
     """
     if trials < 1 or not variance >= 0:
-        raise DataError(f"trials={trials}, variance={variance}; give at least one trial and a variance of at least 0")
+        raise DataError(
+            f"trials={trials}, variance={variance}; give at least one trial and a variance of at least 0"
+        )
     if trials == 1:
         return 0.0
     gamma = float(np.euler_gamma)
@@ -211,7 +213,9 @@ def probability_of_backtest_overfitting(returns: ArrayLike, *, blocks: int = 16)
         raise DataError(f"blocks={blocks}; give an even number from 4 to 20")
     length = len(values) // blocks
     if length < 2:
-        raise DataError(f"{len(values)} periods are too few for {blocks} blocks of at least two; use fewer blocks")
+        raise DataError(
+            f"{len(values)} periods are too few for {blocks} blocks of at least two; use fewer blocks"
+        )
     cut = values[-length * blocks :].reshape(blocks, length, -1)
     sums, squares = cut.sum(axis=1), (cut**2).sum(axis=1)
     inside = np.zeros((math.comb(blocks, blocks // 2), blocks))
@@ -321,7 +325,9 @@ def sharpe_difference(
     """
     first, second = np.asarray(returns, dtype=np.float64), np.asarray(benchmark, dtype=np.float64)
     if first.ndim != 1 or first.shape != second.shape:
-        raise DataError(f"returns of shapes {first.shape} and {second.shape} cannot be paired; align their dates")
+        raise DataError(
+            f"returns of shapes {first.shape} and {second.shape} cannot be paired; align their dates"
+        )
     if not 0 < level < 1:
         raise DataError(f"level={level} is not in (0, 1)")
     if counts is None:

@@ -67,7 +67,16 @@ class TrainOptions:
         check_option("network", self.network, NETWORKS)
         if self.base is not None:
             check_option("base", self.base, baselines.ALLOCATORS)
-        for name in ("steps", "n_envs", "window", "episode", "evaluations", "patience", "base_window", "base_every"):
+        for name in (
+            "steps",
+            "n_envs",
+            "window",
+            "episode",
+            "evaluations",
+            "patience",
+            "base_window",
+            "base_every",
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise DataError(f"{name}={value!r}; give a whole number of at least 1")
@@ -78,7 +87,9 @@ class TrainOptions:
                     f"{name} cost {rate!r} is outside [0, 1); give one fraction of the traded value, 0.25 % is 0.0025"
                 )
         if not 0 < self.validation < 0.9:
-            raise DataError(f"validation={self.validation}; give the share of the rows kept for it, in (0, 0.9)")
+            raise DataError(
+                f"validation={self.validation}; give the share of the rows kept for it, in (0, 0.9)"
+            )
         if not 0 <= self.band < 1:
             raise DataError(f"band={self.band} is outside [0, 1); it is a share of wealth")
         if not 0 < self.evidence <= 1:
@@ -179,7 +190,9 @@ def train(
     names = {field.name for field in dataclasses.fields(TrainOptions)} - {"settings", "reward"}
     for name in options:
         check_option("option of train", name, names)
-    chosen = TrainOptions(**options, reward=as_reward(reward), settings=tuple(sorted((settings or {}).items())))
+    chosen = TrainOptions(
+        **options, reward=as_reward(reward), settings=tuple(sorted((settings or {}).items()))
+    )
     run = _Run(as_market(market), chosen, rows)
     with one_thread():
         if chosen.algorithm == "ppo":
@@ -199,7 +212,7 @@ class _Run:
         self.options = options
         self.market = market[:stop]  # nothing after the last row can be looked at
         self.first = max(first, options.window)
-        self.split = self.first + int(round((stop - self.first) * (1 - options.validation)))
+        self.split = self.first + round((stop - self.first) * (1 - options.validation))
         if stop - self.split < 22:
             raise DataError(
                 f"validation={options.validation} of {stop - self.first} rows leaves {stop - self.split} closes; at "
@@ -366,7 +379,7 @@ def _train_ppo(run: _Run, checkpoint: str | Path | None, progress: bool | Report
     if store is not None:
         store.load(ppo, judge, curve)
     every = max(1, iterations // options.evaluations)
-    with _reporter(progress, iterations) as report:
+    with _Reporter(progress, iterations) as report:
         while ppo.iteration < iterations and not judge.tired:
             row = ppo.iterate()
             due = ppo.iteration % every == 0 or ppo.iteration == iterations
@@ -384,7 +397,11 @@ class _Checkpoint:
     def __init__(self, folder: Path, run: _Run) -> None:
         self.path = folder / "checkpoint.safetensors"
         self.identity = fingerprint(
-            {**run.provenance.options, **run.provenance.inputs, "rows": [run.first, run.split, len(run.market)]}
+            {
+                **run.provenance.options,
+                **run.provenance.inputs,
+                "rows": [run.first, run.split, len(run.market)],
+            }
         )
 
     def save(self, ppo: PPO, judge: Judge, curve: list[dict[str, float]]) -> None:
@@ -399,7 +416,9 @@ class _Checkpoint:
             "curve": [{k: None if np.isnan(v) else v for k, v in row.items()} for row in curve],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        content = safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}, {"run": json.dumps(plain)})
+        content = safetensors.torch.save(
+            {k: v.contiguous() for k, v in tensors.items()}, {"run": json.dumps(plain)}
+        )
         with atomic_write(self.path, "wb") as file:
             file.write(content)
 
@@ -413,7 +432,9 @@ class _Checkpoint:
                 plain = json.loads((file.metadata() or {})["run"])
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dict
         except (safetensors.SafetensorError, json.JSONDecodeError, KeyError) as error:
-            raise DataError(f"the checkpoint {self.path} is damaged ({error}); delete it to start again") from error
+            raise DataError(
+                f"the checkpoint {self.path} is damaged ({error}); delete it to start again"
+            ) from error
         if plain["identity"] != self.identity:
             raise DataError(
                 f"the checkpoint {self.path} belongs to a run on other data or with other options; delete it, or "
@@ -426,7 +447,7 @@ class _Checkpoint:
         curve.extend({k: float("nan") if v is None else v for k, v in row.items()} for row in plain["curve"])
 
 
-class _reporter:  # noqa: N801 - used as a function
+class _Reporter:
     """A progress bar, a callable, or nothing, behind one call per row of the training curve."""
 
     def __init__(self, progress: bool | Report, total: int) -> None:

@@ -51,7 +51,9 @@ def ar1_market(
         returns[t] = phi * returns[t - 1] + shocks[t]
     close = 100.0 * np.exp(np.cumsum(returns + mean, axis=0))
     index = pd.bdate_range("2000-01-03", periods=n_dates)
-    return Market.from_prices(pd.DataFrame(close, index=index, columns=[f"A{i:02d}" for i in range(n_assets)]))
+    return Market.from_prices(
+        pd.DataFrame(close, index=index, columns=[f"A{i:02d}" for i in range(n_assets)])
+    )
 
 
 def iid_market(
