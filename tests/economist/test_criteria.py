@@ -28,7 +28,7 @@ def test_the_compiled_objective_is_the_same_function(cases: dict) -> None:
     for case in cases.values():
         laws = np.array(list(case.data["rates"].values()))
         values = WelfareOfRates(case.workers, case.data["edges"], case.data["swf"])(laws)
-        np.testing.assert_allclose(values, list(case.data["W"][k] for k in case.data["rates"]), rtol=1e-8)
+        np.testing.assert_allclose(values, [case.data["W"][k] for k in case.data["rates"]], rtol=1e-8)
 
 
 def test_definitions_by_hand() -> None:

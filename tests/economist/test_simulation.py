@@ -162,12 +162,12 @@ def test_results_go_to_json_and_back_and_know_their_gap(tmp_path: Path) -> None:
 def test_a_folder_holds_one_run(tmp_path: Path) -> None:
     config = SimulationConfig(**SHORT, planner="fixed", folder=str(tmp_path / "run"))
     Simulation(config).run()
-    with pytest.raises(DataError, match="already holds a run; resume it"):
+    with pytest.raises(DataError, match=r"already holds a run; resume it"):
         Simulation(config).run()
     with pytest.raises(DataError, match="holds no run"):
         Simulation.resume(tmp_path / "other")
     (tmp_path / "run" / "steps" / "0001-000.parquet").write_bytes(b"half a file")
-    with pytest.raises(CorruptFileError, match="0001-000.parquet is damaged"):
+    with pytest.raises(CorruptFileError, match=r"0001-000\.parquet is damaged"):
         Simulation.resume(tmp_path / "run")
 
 

@@ -197,7 +197,7 @@ def test_tokens_and_money_are_counted() -> None:
 def test_a_budget_is_never_exceeded(budget: Budget, price: Price) -> None:
     ledger = Ledger(price, budget)
     client = Client(ScriptedModel(lambda _: '{"hours": 5}'), ledger=ledger, max_tokens=16, concurrency=4)
-    with pytest.raises(BudgetError, match="reached.*raise the budget and resume"):
+    with pytest.raises(BudgetError, match=r"reached.*raise the budget and resume"):
         client.ask_all([[user(str(i))] for i in range(40)], Hours)
     assert 1 <= ledger.requests < 40
     assert budget.requests is None or ledger.requests <= budget.requests

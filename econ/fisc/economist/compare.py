@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -174,14 +174,16 @@ class Comparison(Result):
             "Tax planner",
             question="Which income tax makes this population best off, and how close do planners come?",
             finding=(
-                f"The {best} {'planner' if self.progress else 'tax'} closes {100 * self.gap(best):.2f} % of the welfare gap between US law and the true optimum; "
+                f"The {best} {'planner' if self.progress else 'tax'} closes {100 * self.gap(best):.2f} % of the "
+                "welfare gap between US law and the true optimum; "
                 f"a flat tax of 50 % already closes {100 * self.gap('flat 50 %'):.1f} %, Saez with measured "
                 f"elasticities {100 * self.gap('Saez, measured'):.2f} %."
             ),
             body=(
                 f"{self.skill.size:,} workers choose their hours exactly; all revenue returns as an equal rebate. "
-                f"Welfare is {self.criterion.replace('_', ' ')}, with weights fixed in advance. The optimum knows every "
-                "worker; the planners see only published tables. " + self.optimum.certificate.summary()
+                f"Welfare is {self.criterion.replace('_', ' ')}, with weights fixed in advance. The optimum "
+                "knows every worker; the planners see only published tables. "
+                + self.optimum.certificate.summary()
             ),
             figures=tuple(figures),
             tables=(
@@ -259,9 +261,8 @@ def compare(
     start = welfare(respond(workers, schedules["US 2024"]), workers, rule)
     progress = {}
     for name in planners:
-        config = SimulationConfig(
-            n=workers.n, criterion=_plain_name(rule), gamma=rule.gamma, planner=name, years=years, seed=seed
-        )
+        options: dict[str, Any] = {"planner": name, "years": years, "seed": seed, "gamma": rule.gamma}
+        config = SimulationConfig(n=workers.n, criterion=_plain_name(rule), **options)
         run = Simulation(config, workers=workers)
         run.criterion = rule
         result = run.run()

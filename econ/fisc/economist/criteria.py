@@ -90,7 +90,7 @@ class Criterion:
         """Return the weights set in advance, mean 1, shape (n,); all 1 where the criterion has none."""
         if self.name == "inverse_income":
             raw = 1.0 / workers.standard_income
-            return raw / raw.mean()
+            return np.asarray(raw / raw.mean())
         if self.name == "weighted":
             assert self.weights is not None
             if self.weights.size != workers.n:
@@ -131,7 +131,7 @@ class Criterion:
             power = 1.0 if self.code == "log" else self.gamma
             floored = np.maximum(utility, FLOOR)
             raw = (floored / floored.mean()) ** -power
-        return raw / raw.mean()
+        return np.asarray(raw / raw.mean())
 
 
 def criterion_of(criterion: str | Criterion) -> Criterion:

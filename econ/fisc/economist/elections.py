@@ -63,7 +63,7 @@ class Election:
     @property
     def law(self) -> FloatArray:
         """Rates of the winner, shape (K,)."""
-        return self.platforms[self.winner]
+        return np.asarray(self.platforms[self.winner])
 
     def summary(self) -> str:
         """Return who won, and who gains."""

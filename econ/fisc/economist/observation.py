@@ -111,7 +111,7 @@ class Observation:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Observation:
         """Build from `to_dict`'s answer."""
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.array(v, dtype=np.float64) if isinstance(v, list) else v for name, v in values.items()
         }
         return cls(**arrays)
@@ -153,7 +153,7 @@ def observe(
         mean_hours=float(outcome.hours.mean()),
         not_working=float(np.mean(income == 0.0)),
         bracket_count=np.bincount(bracket, minlength=schedule.brackets).astype(np.float64),
-        bracket_income=np.bincount(bracket, weights=income, minlength=schedule.brackets),
+        bracket_income=np.bincount(bracket, income, schedule.brackets).astype(np.float64),
         income_edges=edges,
         income_count=np.histogram(income, edges)[0].astype(np.float64),
         class_count=classes.count,

@@ -110,7 +110,8 @@ class Optimum(Result):
 
     def summary(self) -> str:
         """Return welfare, the rates and the certificate."""
-        return f"welfare ({self.criterion}) {self.welfare:,.8g}\n{self.schedule.summary()}\n{self.certificate.summary()}"
+        head = f"welfare ({self.criterion}) {self.welfare:,.8g}"
+        return "\n".join([head, self.schedule.summary(), self.certificate.summary()])
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a bracket, as `TaxSchedule.to_frame`."""

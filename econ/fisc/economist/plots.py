@@ -108,6 +108,8 @@ def plot_progress(
     -------
     Axes
     """
+    from matplotlib.ticker import MaxNLocator
+
     from fisc.report.style import COLOURS, INK, MUTED
 
     ax = _axes(ax)
@@ -135,7 +137,7 @@ def plot_progress(
         )
         ax.set_ylabel("welfare")
     ax.set_xlabel("tax year (bold: best law so far)")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(ax, columns=4)
     return ax
 

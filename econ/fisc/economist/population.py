@@ -280,7 +280,7 @@ def calibrated_cost(
         raise DataError(
             "a marginal rate of 1 at 40 hours leaves no cost that would explain them; lower the rate"
         )
-    return anchor * keep / (delta * STANDARD_HOURS ** (delta - 1.0))
+    return np.asarray(anchor * keep / (delta * STANDARD_HOURS ** (delta - 1.0)))
 
 
 def sample_incomes(n: int, population: str, rng: np.random.Generator) -> FloatArray:
@@ -314,4 +314,5 @@ def sample_incomes(n: int, population: str, rng: np.random.Generator) -> FloatAr
     inner = np.interp(score, knots, logs)
     below = logs[0] + (score - knots[0]) * (logs[1] - logs[0]) / (knots[1] - knots[0])
     above = logs[-1] + (score - knots[-1]) * (logs[-1] - logs[-2]) / (knots[-1] - knots[-2])
-    return np.exp(np.where(score < knots[0], below, np.where(score > knots[-1], above, inner)))
+    logs_of_all = np.where(score < knots[0], below, np.where(score > knots[-1], above, inner))
+    return np.asarray(np.exp(logs_of_all))

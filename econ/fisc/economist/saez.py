@@ -118,14 +118,15 @@ def saez_schedule(
 def _exposure(schedule: TaxSchedule, income: FloatArray) -> FloatArray:
     """Return M, income of each worker that falls into each bracket, shape (K, n)."""
     upper = np.concatenate([schedule.edges[1:], [np.inf]])[:, None]
-    return np.clip(np.minimum(income, upper) - schedule.edges[:, None], 0.0, None)
+    return np.asarray(np.clip(np.minimum(income, upper) - schedule.edges[:, None], 0.0, None))
 
 
 def _interior_income(schedule: TaxSchedule, income: FloatArray) -> FloatArray:
     """Return the income of those strictly inside each bracket, shape (K,)."""
     k = np.searchsorted(schedule.edges, income, side="right") - 1
     at_edge = np.isclose(income, schedule.edges[k], rtol=1e-12, atol=0.0)
-    return np.bincount(k[~at_edge], weights=income[~at_edge], minlength=schedule.brackets)
+    totals = np.bincount(k[~at_edge], weights=income[~at_edge], minlength=schedule.brackets)
+    return totals.astype(np.float64)
 
 
 def _behavioural_loss(

@@ -192,7 +192,7 @@ class CMAES:
         spread, basis = np.linalg.eigh(self.covariance)
         noise = self.rng.standard_normal((self.population, self.mean.size))
         points = self.mean + self.sigma * (noise * np.sqrt(np.maximum(spread, 1e-20))) @ basis.T
-        return 1.0 - np.abs(1.0 - np.mod(points, 2.0))  # fold at the walls: a triangle wave
+        return np.asarray(1.0 - np.abs(1.0 - np.mod(points, 2.0)))  # fold at the walls
 
     def tell(self, points: FloatArray, values: FloatArray) -> None:
         """Learn from the values of points, larger is better."""

@@ -266,7 +266,7 @@ class Simulation:
             edges=self.edges,
             criterion=self.criterion,
             years=config.years,
-            settled=int(round(config.settled * config.years)),
+            settled=round(config.settled * config.years),
             seed=config.seed,
             max_hours=self.workers.max_hours,
             hours_grid=self.workers.hours_grid,

@@ -32,7 +32,7 @@ class Repaired:
 
 
 def read_json(text: str) -> Repaired:
-    """Read the JSON object or list in a model's answer.
+    r"""Read the JSON object or list in a model's answer.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def read_json(text: str) -> Repaired:
 
     Examples
     --------
-    >>> read_json('Sure! ```json\\n{"hours": 40,}\\n```')
+    >>> read_json('Sure! ```json\n{"hours": 40,}\n```')
     Repaired(value={'hours': 40}, repairs=('fence', 'comma'))
     >>> read_json('{"hours": {"1": 40, "2": 3')
     Repaired(value={'hours': {'1': 40}}, repairs=('truncated',))

@@ -52,7 +52,7 @@ def _show(frame: pd.DataFrame, title: str, formats: dict[str, str]) -> None:
     for column in frame.columns:
         table.add_column(str(column).replace("_", " "), justify="right")
     for name, row in frame.iterrows():
-        cells = [format(value, formats.get(column, "")) for column, value in row.items()]
+        cells = [format(value, formats.get(str(column), "")) for column, value in row.items()]
         table.add_row(str(name), *cells)
     console().print(table)
 

@@ -125,7 +125,7 @@ class EvolutionPlanner(Planner):
             points = search.ask()
             batch = past[done : done + self.population]
             if len(batch) < self.population:
-                return points[len(batch)]
+                return np.asarray(points[len(batch)])
             values = np.array([seen.welfare for seen in batch])
             search.tell(np.array([seen.rates for seen in batch]), values)
             done += self.population

@@ -118,7 +118,7 @@ class _Survey:
         within = slope * np.log(self.people_wage / self.wage[self.member])
         own = log_hours[self.member] + (within[:, None] if log_hours.ndim == 2 else within)
         wage = self.people_wage[:, None] if log_hours.ndim == 2 else self.people_wage
-        return wage / (delta * np.exp(own * (delta - 1.0)))
+        return np.asarray(wage / (delta * np.exp(own * (delta - 1.0))))
 
     def _predicted(self, delta: float, log_hours: FloatArray, slope: float) -> FloatArray:
         """Return mean hours of each class under every past law, shape (Y, G, J)."""
@@ -208,7 +208,7 @@ class StructuralPlanner(Planner):
             objectives.append(WelfareOfRates(people, task.edges, task.criterion, model.mass))
 
         def expected(policies: FloatArray) -> FloatArray:
-            return np.mean([objective(policies) for objective in objectives], axis=0)
+            return np.asarray(np.mean([objective(policies) for objective in objectives], axis=0))
 
         start = rng.uniform(size=(40, task.brackets))
         seen = sorted(past, key=lambda year: -year.welfare)[:5]
