@@ -92,6 +92,6 @@ def budget_calendar() -> pd.DataFrame:
             "budget_year": [budget_year(d.date()) for d in days],
             "kind": [budget_kind(d.date()) for d in days],
             "evening": [d.date() <= LAST_EVENING for d in days],
-            "weekend": days.dayofweek >= 5,
+            "weekend": days.day_of_week >= 5,
         }
     )

@@ -82,7 +82,7 @@ class BudgetDay(Result):
         table["why"] = [w if len(w) < 140 else w[:137] + "..." for w in table["why"]]
         return Section(
             f"Budget of {self.date}",
-            "\n\n".join(self.summary().splitlines()),
+            self.summary().splitlines()[2] + " (mentions per 1,000 words, against the five speeches before).",
             figures=(
                 Figure.from_matplotlib(
                     self.ranking.plot(), caption="Expected abnormal return, with interval", alt="Ranking"

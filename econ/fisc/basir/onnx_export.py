@@ -113,6 +113,7 @@ def export_encoder(encoder: Encoder, path: Path) -> Path:
         with torch.no_grad(), warnings.catch_warnings():
             # What tracing may freeze is caught by the parity check below, on texts of other lengths.
             warnings.filterwarnings("ignore", "Converting a tensor to a Python boolean")
+            warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
             warnings.filterwarnings("ignore", "Exporting aten::index", UserWarning)
             warnings.filterwarnings("ignore", ".*TorchScript-based ONNX export", DeprecationWarning)
             torch.onnx.export(
