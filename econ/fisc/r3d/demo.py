@@ -53,7 +53,9 @@ def crossing_data(prices: pd.DataFrame, horizon: int = HORIZON, average: int = A
     distance = pd.Series(np.log(index / index.rolling(average).mean()), index=prices.index)
     complete = slice(min(average, len(prices) - 1), max(len(prices) - horizon, 0))
     ahead = (prices.shift(-horizon) / prices - 1.0).iloc[complete]
-    long = ahead.rename_axis(index="day").melt(var_name="ticker", value_name="next_return", ignore_index=False)
+    long = ahead.rename_axis(index="day").melt(
+        var_name="ticker", value_name="next_return", ignore_index=False
+    )
     long = long.reset_index().sort_values(["day", "ticker"], ignore_index=True)
     long["distance"] = long["day"].map(distance)
     long["quarter"] = long["day"].dt.to_period("Q").astype(str)

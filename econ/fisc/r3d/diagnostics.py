@@ -18,6 +18,7 @@ from .sample import Sample
 from .segments import Notes
 from .sensitivity import Sensitivity
 from .settings import Options
+from .summary import spans
 from .testing import holm
 
 if TYPE_CHECKING:
@@ -170,26 +171,21 @@ def diagnose(fit: R3DResult, *, random_state: int = 0) -> Diagnosis:
     donut = _donut(fit, options, random_state)
     if len(donut) > 1:
         low, high = donut["mean_effect"].min(), donut["mean_effect"].max()
-        outside = bool(
-            (
-                (donut["mean_effect"] < donut["lower"].iloc[0])
-                | (donut["mean_effect"] > donut["upper"].iloc[0])
-            ).any()
-        )
-        add("donut", f"mean effect {low:.4g} to {high:.4g}", verdict="look" if outside else "ok")
+        add("donut", f"mean effect {low:.4g} to {high:.4g}", verdict=_stable(fit, donut))
     else:
         add("donut", "too few units near the cutoff to leave any out", verdict="not run")
     _describe(fit, sample, add)
     bandwidths = fit.sensitivity()
     means = bandwidths.table["mean_effect"].dropna()
-    centre = fit.functional("mean")
-    outside = bool(((means < centre.lower) | (means > centre.upper)).any())
-    add(
-        "bandwidth",
-        f"mean effect {means.min():.4g} to {means.max():.4g}",
-        verdict="look" if outside else "ok",
-    )
+    finding = f"mean effect {means.min():.4g} to {means.max():.4g}"
+    add("bandwidth", finding, verdict=_stable(fit, bandwidths.table.dropna(subset=["mean_effect"])))
     return Diagnosis(pd.DataFrame(rows), placebo, donut, covariates, density, bandwidths)
+
+
+def _stable(fit: R3DResult, table: pd.DataFrame) -> str:
+    """Return "look" if some variant's interval leaves out the mean effect of the fit."""
+    estimate = fit.functional("mean").estimate
+    return "look" if ((table["lower"] > estimate) | (table["upper"] < estimate)).any() else "ok"
 
 
 def _describe(fit: R3DResult, sample: Sample, add: Any) -> None:
@@ -208,6 +204,9 @@ def _describe(fit: R3DResult, sample: Sample, add: Any) -> None:
         add("unit sizes", finding, verdict="look" if thin > 0.1 else "ok")
     below, above = fit.projection_active
     finding = f"projection active on {below:.0%} of the grid below, {above:.0%} above"
+    pooled = fit.quantiles[np.abs(fit.raw_plus - fit.q_plus) + np.abs(fit.raw_minus - fit.q_minus) > 0.0]
+    if max(below, above) > 0.0:
+        finding += f" (quantiles {spans(fit.quantiles, pooled)})"
     add("monotone limit curves", finding, verdict="look" if max(below, above) > 0.1 else "ok")
     if fit.first_stage is not None and fit.first_stage_se:
         f = (fit.first_stage / fit.first_stage_se) ** 2

@@ -58,6 +58,11 @@ class Functional(Result):
     note: str = ""
 
     @property
+    def standard_error(self) -> float:
+        """The standard error, as `se`."""
+        return self.se
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Lower and upper end."""
         return self.lower, self.upper

@@ -100,7 +100,7 @@ def monte_carlo(
     alpha: float = 0.05,
     seed: int = 0,
     reference: bool = False,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> MonteCarlo:
@@ -120,8 +120,9 @@ def monte_carlo(
         Replication r draws ``simulate(design, n, seed + r)``.
     reference : bool
         Also run the R package's estimator (``compat="r3d-0.1"``) on the same draws.
-    n_jobs : int
-        Workers of joblib; the numbers do not depend on it.
+    n_jobs : int, optional
+        Workers of joblib; by default one, or what ``joblib.parallel_config`` says. The numbers do not depend
+        on it.
     progress : callable, optional
         Called with (cells of work done, all).
     **options

@@ -127,7 +127,7 @@ def verdict(fit: R3DResult) -> str:
     else:
         up, down = fit.quantiles[fit.band_lower > 0.0], fit.quantiles[fit.band_upper < 0.0]
         parts = [
-            f"{word} zero for quantiles {_spans(fit.quantiles, chosen)}"
+            f"{word} zero for quantiles {spans(fit.quantiles, chosen)}"
             for word, chosen in (("above", up), ("below", down))
             if chosen.size
         ]
@@ -139,7 +139,7 @@ def verdict(fit: R3DResult) -> str:
     return words
 
 
-def _spans(q: Any, chosen: Any) -> str:
+def spans(q: Any, chosen: Any) -> str:
     """Return runs of neighbouring grid points as ranges."""
     index = np.searchsorted(q, chosen)
     runs = np.split(index, np.flatnonzero(np.diff(index) > 1) + 1)
