@@ -1,7 +1,10 @@
 """Tax planner: speed of the exact response, quality of the optimum and of planners, tokens of language models.
 
+    python benchmarks/economist.py [--short] [--json FILE] [--only PART]
+
 Everything is measured in this run, in CPU seconds of one thread. The floor is a plain Python loop over
-workers that solves the same problem (the way one writes it first, and the tightest we know); the stored optima are those of tests/economist/vectors.
+workers that solves the same problem: the way one writes it first, and the tightest we know. The stored
+optima are those of tests/economist/vectors.
 """
 
 from __future__ import annotations

@@ -27,9 +27,9 @@ _LAZY = {
     "Simulation": "simulation",
     "SimulationConfig": "config",
     "SimulationResult": "results",
-    "Comparison": "compare",
+    "Comparison": "comparison",
     "baseline_schedules": "baselines",
-    "compare": "compare",
+    "compare": "comparison",
     "hold_election": "elections",
     "paper_saez_schedule": "saez",
     "random_monotone_schedules": "baselines",
@@ -41,7 +41,7 @@ _LAZY = {
 if TYPE_CHECKING:
     from fisc.economist import planners, workers
     from fisc.economist.baselines import baseline_schedules, random_monotone_schedules
-    from fisc.economist.compare import Comparison, compare
+    from fisc.economist.comparison import Comparison, compare
     from fisc.economist.config import ElectionConfig, ModelConfig, SimulationConfig
     from fisc.economist.elections import Election, hold_election
     from fisc.economist.optimum import Certificate, Optimum, optimal_schedule

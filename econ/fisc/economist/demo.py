@@ -22,7 +22,7 @@ def demo_section(seed: int = 0) -> Section:
     -------
     Section
     """
-    from fisc.economist.compare import compare
+    from fisc.economist.comparison import compare
     from fisc.economist.population import Workers
 
     workers = Workers.sample(10_000, population="acs", seed=seed)
