@@ -252,7 +252,7 @@ class Evaluation(Result):
                 caption="Out of sample, net of costs, best Sharpe ratio first",
                 note=(
                     f"Intervals: stationary bootstrap, {self.level:.0%}; difference to {self.benchmark}, paired. "
-                    "Turnover one-way a year, cost drag in basis points a year. best_crp looks ahead: a ceiling, not a rival."
+                    "Turnover one-way a year, cost drag in basis points a year. best_crp looks ahead: a ceiling."
                 ),
                 decimals={"turnover": 2, "cost_drag_bp": 0},
             )

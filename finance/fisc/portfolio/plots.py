@@ -261,7 +261,7 @@ def turnover_against_sharpe(evaluation: Evaluation, ax: Axes | None = None) -> A
 
 
 def _shifted(ax: Axes) -> Any:
-    """Data coordinates, eight points to the right."""
+    """Return data coordinates, eight points to the right."""
     from matplotlib.transforms import ScaledTranslation
 
     return ax.transData + ScaledTranslation(8 / 72, 0, ax.figure.dpi_scale_trans)
@@ -378,7 +378,7 @@ def evaluation_figures(evaluation: Evaluation) -> tuple[Figure, ...]:
         ),
         Figure.from_matplotlib(
             turnover_against_sharpe(evaluation),
-            caption="What trading buys: net Sharpe ratio against one-way turnover a year (above 20 and hindsight left out).",
+            caption="Net Sharpe ratio against one-way turnover a year (above 20 and hindsight left out).",
             alt="Net Sharpe ratio against turnover of all strategies",
         ),
     ]

@@ -67,7 +67,10 @@ class SelfTest(Result):
         failed = int((~self.checks["passed"].astype(bool)).sum())
         head = "all self-tests passed" if self.passed else f"{failed} of {len(self.checks)} checks failed"
         lines = [
-            f"{'ok  ' if row.passed else 'FAIL'} {row.part}: {row.check} {row.value} (needed {row.needed}) {row.note}".rstrip()
+            (
+                f"{'ok  ' if row.passed else 'FAIL'} {row.part}: {row.check} {row.value} "
+                f"(needed {row.needed}) {row.note}"
+            ).rstrip()
             for row in self.checks.itertuples()
         ]
         return "\n".join([head, *lines])

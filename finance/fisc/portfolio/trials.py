@@ -180,7 +180,7 @@ class HoldOut:
         count = len(state["openings"])
         if count > 1:
             warnings.warn(
-                f"the hold-out {self.path} is opened for the {count}th time; only the first opening is a clean test",
+                f"the hold-out {self.path} has now been opened {count} times; only the first is a clean test",
                 DataWarning,
                 stacklevel=2,
             )

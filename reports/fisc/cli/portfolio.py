@@ -25,7 +25,7 @@ RewardName = Annotated[
     str,
     typer.Option(
         "--reward",
-        help="differential_sharpe, telescoping_sharpe, average_sharpe, log_return, mean_variance, drawdown or turnover.",
+        help="differential_sharpe, telescoping_sharpe, average_sharpe, log_return, mean_variance, ...",
     ),
 ]
 Base = Annotated[
@@ -144,7 +144,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--model",
-            help="Classical rule, or learned for an agent; repeatable. Default: all rules and learned.",
+            help="Classical rule, or learned for an agent; repeatable. Default: all.",
         ),
     ] = None,
     algorithm: Algorithm = "ppo",
