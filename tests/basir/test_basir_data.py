@@ -26,8 +26,12 @@ ROWS = [
         json.dumps(ROWS),
         "\n".join(json.dumps(r) for r in ROWS),
         json.dumps({"train": [ROWS[0]], "test": [ROWS[1]]}),
-        json.dumps([{"excerpt": r["text"], "labels": "; ".join(r["sectors"]), "set": r["split"]} for r in ROWS]),
-        json.dumps([{"paragraph": r["text"], "industry": str(r["sectors"]), "subset": r["split"]} for r in ROWS]),
+        json.dumps(
+            [{"excerpt": r["text"], "labels": "; ".join(r["sectors"]), "set": r["split"]} for r in ROWS]
+        ),
+        json.dumps(
+            [{"paragraph": r["text"], "industry": str(r["sectors"]), "subset": r["split"]} for r in ROWS]
+        ),
     ],
 )
 def test_every_layout_is_read(content: str) -> None:
@@ -41,7 +45,7 @@ def test_a_field_map_and_its_errors() -> None:
     assert read_basir('[{"body": "Duty."}]', fields={"text": "body"})["text"].tolist() == ["Duty."]
     with pytest.raises(DataError, match="no field holds the text; the rows have body"):
         read_basir('[{"body": "Duty."}]')
-    with pytest.raises(DataError, match="fields names 'bodi' for text.*did you mean 'body'"):
+    with pytest.raises(DataError, match=r"fields names 'bodi' for text.*did you mean 'body'"):
         read_basir('[{"body": "Duty."}]', fields={"text": "bodi"})
     with pytest.raises(DataError, match="line 1 is not JSON"):
         read_basir("<html>")
@@ -52,7 +56,9 @@ def test_a_field_map_and_its_errors() -> None:
 
 
 def test_leakage_between_splits_is_found() -> None:
-    frame = pd.DataFrame({"text": ["Duty on tea.", "DUTY on  tea", "Tax."], "split": ["train", "test", "test"]})
+    frame = pd.DataFrame(
+        {"text": ["Duty on tea.", "DUTY on  tea", "Tax."], "split": ["train", "test", "test"]}
+    )
     found = leakage(frame)
     assert found["crosses"].tolist() == [True]
     assert found["splits"].tolist() == ["test+train"]
@@ -82,7 +88,9 @@ def test_fetched_once_then_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> No
         def do_GET(self) -> None:
             asked.append(self.path)
             listing = {"siblings": [{"rfilename": "data/train.json"}], "tags": ["license:cc-by-nc-sa-4.0"]}
-            body = json.dumps(listing if "/api/" in self.path else [{"text": "Duty on tea.", "sectors": "Plantation"}])
+            body = json.dumps(
+                listing if "/api/" in self.path else [{"text": "Duty on tea.", "sectors": "Plantation"}]
+            )
             self.send_response(404 if "absent" in self.path else 200)
             self.end_headers()
             self.wfile.write(body.encode())

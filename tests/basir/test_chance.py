@@ -59,7 +59,9 @@ def test_shuffles_score_zero_perfect_one_reversed_below(kind: str) -> None:
 
 
 def test_a_constant_score_is_exactly_chance() -> None:
-    assert chance_corrected_ndcg([0.03, -0.01, 0.0], [1, 1, 1], relevance_kind="price_ratio") == pytest.approx(0, abs=1e-9)
+    assert chance_corrected_ndcg(
+        [0.03, -0.01, 0.0], [1, 1, 1], relevance_kind="price_ratio"
+    ) == pytest.approx(0, abs=1e-9)
 
 
 # Random mean, its 95th percentile and the reversed order, as measured independently with 3,000 permutations.

@@ -87,7 +87,10 @@ def test_zero_shot_works_for_an_own_taxonomy(excerpts: pd.DataFrame) -> None:
     )
     model = SectorClassifier("lexical", taxonomy=own).fit(NEW_TEXTS)
     assert model.report_.zero_shot
-    assert model.predict(["Beehives and honey will be exempt from duty.", "Roads are built."]) == [["Beekeeping"], []]
+    assert model.predict(["Beehives and honey will be exempt from duty.", "Roads are built."]) == [
+        ["Beekeeping"],
+        [],
+    ]
 
 
 def test_sklearn_can_clone_it(fitted: SectorClassifier) -> None:
@@ -163,7 +166,7 @@ def test_bad_input_is_named(excerpts: pd.DataFrame) -> None:
         SectorClassifier("lexical").fit([float("nan")], [[]])
     with pytest.raises(DataError, match="125 texts but 124 label lists"):
         SectorClassifier("lexical").fit(texts, labels[1:])
-    with pytest.raises(OptionError, match="'Steels'.*did you mean 'Steel'"):
+    with pytest.raises(OptionError, match=r"'Steels'.*did you mean 'Steel'"):
         SectorClassifier("lexical").fit(texts, [["Steels"], *labels[1:]])
     with pytest.raises(DataError, match="3 labelled texts are too few"):
         SectorClassifier("lexical").fit(texts[:3], labels[:3])

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 from fisc.basir import budget_calendar, event_returns, event_study, placebo, sector_returns
-from fisc.basir.event_tests import bmp_t, corrado_z, kolari_pynnonen_t, mean_cross_correlation, patell_z
+from fisc.basir.event_tests import bmp_t, corrado_z, kolari_pynnonen_t, patell_z
 from fisc.data import DataError, DataWarning, OptionError, load_budget_returns, provenance
 
 CLOSE = 1e-9  # the same least squares by another route
@@ -22,7 +22,9 @@ def _prices(n: int = 400, assets: int = 4, seed: int = 0, common: float = 0.0) -
     beta = np.linspace(0.5, 1.5, assets)
     returns = np.column_stack([market, market[:, None] * beta + own])
     days = pd.bdate_range("2018-01-01", periods=n)
-    return pd.DataFrame(100 * np.cumprod(1 + returns, axis=0), index=days, columns=["M", *[f"A{j}" for j in range(assets)]])
+    return pd.DataFrame(
+        100 * np.cumprod(1 + returns, axis=0), index=days, columns=["M", *[f"A{j}" for j in range(assets)]]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,9 @@ def prices() -> pd.DataFrame:
 
 def test_market_model_agrees_with_statsmodels(prices: pd.DataFrame) -> None:
     event = prices.index[350]
-    out = event_returns(prices, [event], market="M", window=(-1, 3), estimation=(-200, -11)).set_index(["asset", "day"])
+    out = event_returns(prices, [event], market="M", window=(-1, 3), estimation=(-200, -11)).set_index(
+        ["asset", "day"]
+    )
     returns = 100 * prices.pct_change()
     rows = slice(350 - 200, 350 - 10)
     for asset in ("A0", "A3"):
@@ -67,17 +71,27 @@ def test_the_standardised_car_uses_the_variance_of_a_sum_of_predictions(prices: 
 def test_other_models_by_hand(prices: pd.DataFrame) -> None:
     event = prices.index[350]
     returns = 100 * prices.pct_change()
-    mean = event_returns(prices, [event], market="M", model="mean_adjusted", estimation=(-200, -11)).set_index("asset")
-    assert mean.loc["A1", "abnormal_pct"] == pytest.approx(returns["A1"].iloc[350] - returns["A1"].iloc[150:340].mean())
-    adjusted = event_returns(prices, [event], market="M", model="market_adjusted", estimation=(-200, -11)).set_index("asset")
-    assert adjusted.loc["A1", "abnormal_pct"] == pytest.approx(returns["A1"].iloc[350] - returns["M"].iloc[350])
+    mean = event_returns(
+        prices, [event], market="M", model="mean_adjusted", estimation=(-200, -11)
+    ).set_index("asset")
+    assert mean.loc["A1", "abnormal_pct"] == pytest.approx(
+        returns["A1"].iloc[350] - returns["A1"].iloc[150:340].mean()
+    )
+    adjusted = event_returns(
+        prices, [event], market="M", model="market_adjusted", estimation=(-200, -11)
+    ).set_index("asset")
+    assert adjusted.loc["A1", "abnormal_pct"] == pytest.approx(
+        returns["A1"].iloc[350] - returns["M"].iloc[350]
+    )
     assert adjusted.loc["A1", "beta"] == 1.0
 
 
 def test_scaling_prices_changes_nothing_and_the_order_of_columns_neither(prices: pd.DataFrame) -> None:
     event = prices.index[350]
     one = event_returns(prices, [event], market="M").set_index("asset")["abnormal_pct"]
-    two = event_returns(7 * prices[["A3", "M", "A0", "A2", "A1"]], [event], market="M").set_index("asset")["abnormal_pct"]
+    two = event_returns(7 * prices[["A3", "M", "A0", "A2", "A1"]], [event], market="M").set_index("asset")[
+        "abnormal_pct"
+    ]
     assert np.allclose(one, two.reindex(one.index))
 
 
@@ -125,7 +139,9 @@ def test_placebo_tells_a_shaken_day_from_ordinary_ones() -> None:
     found = placebo(shaken, [shaken.index[400], shaken.index[430]], market="M", draws=200)
     assert found.table["p_value"].iloc[0] == pytest.approx(1 / 201)
     assert found.table["p_value"].iloc[1] > 0.05
-    assert found.draws.equals(placebo(shaken, [shaken.index[400], shaken.index[430]], market="M", draws=200).draws)
+    assert found.draws.equals(
+        placebo(shaken, [shaken.index[400], shaken.index[430]], market="M", draws=200).draws
+    )
     assert "1 of 2 events" in found.summary()
 
 
@@ -139,7 +155,9 @@ def test_holidays_evenings_and_special_sessions(prices: pd.DataFrame) -> None:
     session.loc[saturday] = session.asof(saturday) * 1.01
     held = event_returns(session.sort_index(), [saturday], market="M")
     assert held["date"].iloc[0] == saturday
-    evening = event_returns(prices, pd.DataFrame({"date": [prices.index[350]], "evening": [True]}), market="M")
+    evening = event_returns(
+        prices, pd.DataFrame({"date": [prices.index[350]], "evening": [True]}), market="M"
+    )
     assert evening["date"].iloc[0] == prices.index[351]
     assert "after the close" in provenance(evening).notes[0]
 
@@ -156,7 +174,7 @@ def test_what_cannot_be_computed_is_dropped_and_counted(prices: pd.DataFrame) ->
 
 def test_hostile_input_is_explained(prices: pd.DataFrame) -> None:
     event = prices.index[350]
-    with pytest.raises(DataError, match="prices end on .* before the event"):
+    with pytest.raises(DataError, match=r"prices end on .* before the event"):
         event_returns(prices, ["2030-02-01"], market="M")
     with pytest.raises(DataError, match=r"before day \+5 of the event"):
         event_returns(prices, [prices.index[-2]], market="M", window=(0, 5))
@@ -180,7 +198,9 @@ def test_hostile_input_is_explained(prices: pd.DataFrame) -> None:
 
 def test_sector_returns_equal_and_by_value() -> None:
     days = pd.bdate_range("2020-01-01", periods=3)
-    stocks = pd.DataFrame({"A": [10, 11, 11.0], "B": [20, 20, 22.0], "C": [5, 5, 5.0], "D": [1, 2, 3.0]}, index=days)
+    stocks = pd.DataFrame(
+        {"A": [10, 11, 11.0], "B": [20, 20, 22.0], "C": [5, 5, 5.0], "D": [1, 2, 3.0]}, index=days
+    )
     with pytest.warns(DataWarning, match="1 of 2 sectors have fewer than 3 constituents"):
         equal = sector_returns(stocks, {"A": "Steel", "B": "Steel", "C": "Steel", "D": "Cement"})
     assert equal.columns.tolist() == ["Steel"]
@@ -202,8 +222,12 @@ def test_the_calendar_knows_evenings_and_kinds() -> None:
 
 
 def test_real_budget_days_are_reproduced(shared) -> None:
-    frame = pd.read_csv(shared / "data" / "market" / "nifty_index_ohlc_2016_2021.csv.gz", parse_dates=["Date"])
-    closes = frame.pivot(index="Date", columns="index", values="Close").rename(columns=lambda c: c.replace("_", " "))
+    frame = pd.read_csv(
+        shared / "data" / "market" / "nifty_index_ohlc_2016_2021.csv.gz", parse_dates=["Date"]
+    )
+    closes = frame.pivot_table(index="Date", columns="index", values="Close").rename(
+        columns=lambda c: c.replace("_", " ")
+    )
     reference = load_budget_returns()
     known = [c for c in closes.columns if c in set(reference["index"])]
     out = event_returns(closes[[*known, "NIFTY 500"]], sorted(reference["date"].unique()), market="NIFTY 500")

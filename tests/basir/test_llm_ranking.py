@@ -26,7 +26,9 @@ def _by_order(request: object) -> str:
 
 
 def test_a_consistent_model_gives_its_order() -> None:
-    out = pairwise_ranking(Client(ScriptedModel(_by_order)), "Duty on steel falls.", ["Tyres", "Banks", "Steel", "Cement"])
+    out = pairwise_ranking(
+        Client(ScriptedModel(_by_order)), "Duty on steel falls.", ["Tyres", "Banks", "Steel", "Cement"]
+    )
     assert out.frame.index.tolist() == ORDER
     assert out.consistency == 1.0
     assert out.first_share == 0.5
@@ -47,7 +49,9 @@ def test_years_persons_and_given_names_are_hidden() -> None:
         seen.append(_asked(request))
         return '{"better": "A"}'
 
-    pairwise_ranking(Client(ScriptedModel(listen)), "In 2021-22 Shri Rao helps Acme.", ORDER[:2], mask=["Acme"])
+    pairwise_ranking(
+        Client(ScriptedModel(listen)), "In 2021-22 Shri Rao helps Acme.", ORDER[:2], mask=["Acme"]
+    )
     assert seen
     assert not any(w in text for text in seen for w in ("2021", "Rao", "Acme"))
     assert mask_names("In 1998, Acme", ["acme"]) == "In [YEAR], [NAME]"
@@ -62,9 +66,16 @@ def test_bradley_terry_recovers_strengths() -> None:
 
 def test_the_probe_finds_a_model_that_knows_the_outcome() -> None:
     outcomes = {f"S{i}": (-1.0) ** i for i in range(12)}
-    knows = Client(ScriptedModel(lambda r: json.dumps({"direction": "up" if int(re.search(r"S(\d+)", _asked(r)).group(1)) % 2 == 0 else "down"})))  # type: ignore[union-attr]  # fmt: skip
+
+    def recall(request: object) -> str:
+        number = int(re.search(r"did S(\d+)", _asked(request)).group(1))  # type: ignore[union-attr]
+        return json.dumps({"direction": "up" if number % 2 == 0 else "down"})
+
+    knows = Client(ScriptedModel(recall))
     assert memorisation_probe(knows, "2020-02-01", outcomes)["p_value"] < 0.001
-    guesses = memorisation_probe(Client(ScriptedModel(lambda _: '{"direction": "up"}')), "2020-02-01", outcomes)
+    guesses = memorisation_probe(
+        Client(ScriptedModel(lambda _: '{"direction": "up"}')), "2020-02-01", outcomes
+    )
     assert guesses["accuracy"] == 0.5
     assert guesses["p_value"] > 0.5
 

@@ -59,7 +59,9 @@ def test_attention_errors() -> None:
 
 
 def test_novelty_is_zero_for_a_copy_and_one_for_a_stranger() -> None:
-    old = pd.DataFrame({"date": ["2001-02-28"] * 2, "text": ["Duty on tea is raised.", "Roads in the hills."]})
+    old = pd.DataFrame(
+        {"date": ["2001-02-28"] * 2, "text": ["Duty on tea is raised.", "Roads in the hills."]}
+    )
     new = pd.DataFrame({"text": ["Duty on tea is raised.", "A mission for quantum computing."]}, index=[7, 9])
     out = novelty(new, old)
     assert out["novelty"].round(6).tolist() == [0.0, 1.0]
@@ -70,7 +72,9 @@ def test_novelty_is_zero_for_a_copy_and_one_for_a_stranger() -> None:
 
 
 def test_stance_by_sector() -> None:
-    paragraphs = pd.DataFrame({"text": ["The duty on tea is raised.", "The duty on tea is cut. More outlay is provided for tea."]})
+    paragraphs = pd.DataFrame(
+        {"text": ["The duty on tea is raised.", "The duty on tea is cut. More outlay is provided for tea."]}
+    )
     frame = sector_stance(paragraphs, [["Plantation"], ["Plantation"]])
     assert frame.loc["Plantation", ["paragraphs", "tax_up", "tax_down"]].tolist() == [2, 1, 1]
     assert frame.loc["Plantation", "tax_stance"] == 0
@@ -79,7 +83,10 @@ def test_stance_by_sector() -> None:
 
 
 def test_attention_agrees_with_the_packaged_counts(shared: Path) -> None:
-    texts = {p.stem: p.read_text(errors="replace") for p in sorted((shared / "data" / "speeches").glob("*.txt"))[::6]}
+    texts = {
+        p.stem: p.read_text(errors="replace")
+        for p in sorted((shared / "data" / "speeches").glob("*.txt"))[::6]
+    }
     ours = attention(texts, phrases="keywords").mentions
     theirs = load_budget_attention().loc[ours.index, ours.columns]
     assert np.corrcoef(ours.to_numpy().ravel(), theirs.to_numpy().ravel())[0, 1] > 0.9
@@ -87,7 +94,9 @@ def test_attention_agrees_with_the_packaged_counts(shared: Path) -> None:
 
 def _speech() -> bytes:
     paragraph = "The duty on steel and on cement is reduced, and Rs. 500 crore are provided for rural roads and banks. "
-    return ("Sir, I rise to present the Budget. " + "\n".join(f"{i}. {paragraph * 2}" for i in range(2, 14))).encode()
+    return (
+        "Sir, I rise to present the Budget. " + "\n".join(f"{i}. {paragraph * 2}" for i in range(2, 14))
+    ).encode()
 
 
 def test_the_report_of_a_budget_day(tmp_path: Path) -> None:

@@ -27,7 +27,13 @@ def _draw(seed: int, n: int = 30, m: int = 7) -> tuple[np.ndarray, np.ndarray, n
 def test_equal_to_scikit_learn(seed: int) -> None:
     truth, scores, predicted = _draw(seed)
     assert abs(f1_micro(truth, predicted) - reference.f1_score(truth, predicted, average="micro")) < EXACT
-    assert abs(f1_macro(truth, predicted) - reference.f1_score(truth, predicted, average="macro", zero_division=0)) < EXACT
+    assert (
+        abs(
+            f1_macro(truth, predicted)
+            - reference.f1_score(truth, predicted, average="macro", zero_division=0)
+        )
+        < EXACT
+    )
     ours = f1_samples(truth, predicted, empty=0.0)
     assert abs(ours - reference.f1_score(truth, predicted, average="samples", zero_division=0)) < EXACT
     assert abs(coverage_error(truth, scores) - reference.coverage_error(truth, scores)) < EXACT

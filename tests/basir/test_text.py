@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_windows_hold_every_word_once_and_in_order(text: str, most: int) -> None
 def test_sentences_do_not_overlap(text: str) -> None:
     spans = sentences(text)
     assert all(a < b for a, b in spans)
-    assert all(x[1] <= y[0] for x, y in zip(spans, spans[1:], strict=False))
+    assert all(x[1] <= y[0] for x, y in itertools.pairwise(spans))
 
 
 def test_abbreviations_do_not_end_a_sentence() -> None:
@@ -92,7 +94,9 @@ def test_amounts(text: str, value: float, unit: str) -> None:
     assert found[0].start >= 0
 
 
-@pytest.mark.parametrize("text", ["four crore homes", "in 1998", "paragraph 12", "ten lakh farmers", "a new scheme"])
+@pytest.mark.parametrize(
+    "text", ["four crore homes", "in 1998", "paragraph 12", "ten lakh farmers", "a new scheme"]
+)
 def test_counts_are_no_amounts(text: str) -> None:
     assert find_amounts(text) == []
 
@@ -121,5 +125,7 @@ def test_stance(text: str, expected: list[tuple[str, int]]) -> None:
 
 
 def test_stance_score_is_a_balance() -> None:
-    assert stance_score("Duty on tea is raised. Duty on coffee is reduced. Tax on rice is cut.", "tax") == pytest.approx(-1 / 3)
+    assert stance_score(
+        "Duty on tea is raised. Duty on coffee is reduced. Tax on rice is cut.", "tax"
+    ) == pytest.approx(-1 / 3)
     assert stance_score("Nothing.", "tax") == 0.0

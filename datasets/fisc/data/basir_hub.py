@@ -149,7 +149,8 @@ def read_basir(
     names = {ours: _field(ours, dict(fields or {}), known) for ours in COLUMNS}
     if names["text"] is None:
         raise DataError(
-            f"no field holds the text; the rows have {', '.join(sorted(known)[:12])}: say which by fields={{'text': ...}}"
+            f"no field holds the text; the rows have {', '.join(sorted(known)[:12])}: say which by "
+            f"fields={{'text': ...}}"
         )
     out = []
     for i, row in enumerate(rows):
@@ -189,7 +190,8 @@ def leakage(frame: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> import pandas as pd
-    >>> leakage(pd.DataFrame({"text": ["Duty.", "duty", "Tax."], "split": ["train", "test", "test"]}))["crosses"].tolist()
+    >>> rows = pd.DataFrame({"text": ["Duty.", "duty", "Tax."], "split": ["train", "test", "test"]})
+    >>> leakage(rows)["crosses"].tolist()
     [True]
     """
     import pandas as pd

@@ -32,7 +32,11 @@ _MONTHS = (
 )  # fmt: skip
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _WRITTEN = re.compile(
-    r"\b(?:(\d{1,2})(?:st|nd|rd|th)?\s+(" + "|".join(_MONTHS) + r")|(" + "|".join(_MONTHS) + r")\s+(\d{1,2})(?:st|nd|rd|th)?),?\s+(\d{4})\b",
+    r"\b(?:(\d{1,2})(?:st|nd|rd|th)?\s+("
+    + "|".join(_MONTHS)
+    + r")|("
+    + "|".join(_MONTHS)
+    + r")\s+(\d{1,2})(?:st|nd|rd|th)?),?\s+(\d{4})\b",
     re.IGNORECASE,
 )
 _YEAR_IN_NAME = re.compile(r"(\d{4})-?(\d{2})(?!\d)")
@@ -80,7 +84,9 @@ def parts(source: str) -> list[Part]:
     if left_out:
         warnings.warn(f"{len(left_out)} files left out: {'; '.join(left_out[:4])}", DataWarning, stacklevel=2)
     if not found:
-        raise DataError(f"{source} holds no speech that can be dated; expected .pdf or .txt files, best named YYYY-MM-DD")
+        raise DataError(
+            f"{source} holds no speech that can be dated; expected .pdf or .txt files, best named YYYY-MM-DD"
+        )
     return [
         Part(day.isoformat(), fingerprint(content), _maker(name, content, day))
         for day, (name, content) in sorted(found.items())
@@ -109,8 +115,12 @@ def _files(source: str) -> list[tuple[str, bytes]]:
         return _linked(source)
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; give one with the speeches as .pdf or .txt, or the address of a page")
-    return [(p.name, p.read_bytes()) for p in sorted(folder.iterdir()) if p.suffix.lower() in (".pdf", ".txt")]
+        raise DataError(
+            f"{folder} is not a folder; give one with the speeches as .pdf or .txt, or the address of a page"
+        )
+    return [
+        (p.name, p.read_bytes()) for p in sorted(folder.iterdir()) if p.suffix.lower() in (".pdf", ".txt")
+    ]
 
 
 def _linked(address: str) -> list[tuple[str, bytes]]:
@@ -171,5 +181,7 @@ def _check_year(name: str, text: str, day: dt.date) -> None:
     promised = f"{named.group(1)}-{named.group(2)}"
     if promised != stated:
         warnings.warn(
-            f"{name} is named for {promised} and is the speech for {stated}; it is filed under {day}", DataWarning, stacklevel=3
+            f"{name} is named for {promised} and is the speech for {stated}; it is filed under {day}",
+            DataWarning,
+            stacklevel=3,
         )

@@ -58,6 +58,10 @@ _MONEY = re.compile(
     r"(?P<tail>\s+(?:of\s+)?rupees?\b)?",
     re.IGNORECASE,
 )
+# "four crore homes" counts homes; "four crore for homes" is money.
+_COUNTED_NOUN = re.compile(
+    r"\s+(?!(?:rupees|in|for|to|and|is|was|has|will|as|by|of|from|over|per|this|on|or|go|goes|under|with|are|each)\b)[a-z]+"
+)
 _PERCENT = re.compile(
     rf"(?P<number>{_FIGURE}|\b{_WORDS})(?:\s+and\s+a\s+(?P<half>half|quarter)|\s*(?P<sign>[½¼¾]))?\s*(?:%|per\s?cent\b|percent\b|percentage\s+points?\b)",
     re.IGNORECASE,
@@ -177,8 +181,7 @@ def _money(match: re.Match[str], text: str) -> Amount | None:
     scales = [s.rstrip("s") for s in re.findall(r"[a-z]+", (match.group("scales") or "").lower())]
     signed = bool(match.group("sign") or match.group("tail"))
     if not signed:
-        follows = re.match(r"\s+(?!rupees|in\b|for\b|to\b|and\b|is\b|was\b|has\b|will\b|as\b|by\b|of\b|from\b|over\b|per\b|this\b|on\b|or\b)[a-z]+",
-                           text[match.end():])  # fmt: skip
+        follows = _COUNTED_NOUN.match(text, match.end())
         if "crore" not in scales or follows:
             return None
     number = match.group("number")

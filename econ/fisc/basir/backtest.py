@@ -77,7 +77,8 @@ class Backtest(Result):
 
         base = self.score.section()
         body = (
-            f"{base.body}\n\nMethod {self.method}, {self.scheme.replace('_', ' ')}. {self.coverage:.0%} of the outcomes lay inside "
+            f"{base.body}\n\nMethod {self.method}, {self.scheme.replace('_', ' ')}. {self.coverage:.0%} "
+            f"of the outcomes lay inside "
             f"the {self.nominal:.0%} interval; {self.calls} calls were made, {self.right_calls} of them right."
         )
         return dc.replace(base, body=body, provenance=self.provenance)
@@ -135,7 +136,8 @@ def walk_forward(
     start = max(first, LEAST_BUDGETS) if scheme == "walk_forward" else 0
     if len(budgets) <= max(start, LEAST_BUDGETS):
         raise DataError(
-            f"{len(budgets)} budgets with returns; {scheme} with first={first} needs at least {max(start, LEAST_BUDGETS) + 1}"
+            f"{len(budgets)} budgets with returns; {scheme} with first={first} needs at least "
+            f"{max(start, LEAST_BUDGETS) + 1}"
         )
     parts = []
     for i, budget in enumerate(budgets[start:], start=start):

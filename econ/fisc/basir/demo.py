@@ -53,13 +53,18 @@ def demo_section(seed: int = 0) -> Section:
     days = table.rename(columns={"date": "event", "index": "asset"}).assign(day=0)
     return Section(
         "Budget speeches: from words to sectors to an honest ranking",
-        "Six excerpts that the classifier had not seen, with the words that carried each sector (the numbers tell which). "
-        f"On all {score.texts} packaged excerpts, five-fold, micro-F1 is {micro.value:.2f} [{micro.low:.2f}, {micro.high:.2f}] without "
+        "Six excerpts that the classifier had not seen, with the words that carried each sector (the "
+        "numbers tell which). "
+        f"On all {score.texts} packaged excerpts, five-fold, micro-F1 is {micro.value:.2f} "
+        f"[{micro.low:.2f}, {micro.high:.2f}] without "
         "any neural model; the sentence models do better on words that no list holds.\n\n"
         "Sectors do move on budget days, but which way is hardly foretold: surprise in attention, walking forward over "
-        f"{len(skill.score.by_budget)} budgets, ranks them with Kendall's tau {tau['mean']:+.2f} [{tau.low:+.2f}, {tau.high:+.2f}] "
-        f"against 0 for chance, and makes {skill.calls} calls. A raw NDCG would hide that: with price ratios as relevance a "
-        f"random order of forty sectors scores {ratio.random_mean:.3f}, and the exactly wrong one {ratio.reversed:.3f}.",
+        f"{len(skill.score.by_budget)} budgets, ranks them with Kendall's tau {tau['mean']:+.2f} "
+        f"[{tau.low:+.2f}, {tau.high:+.2f}] "
+        f"against 0 for chance, and makes {skill.calls} calls. A raw NDCG would hide that: with price "
+        f"ratios as relevance a "
+        f"random order of forty sectors scores {ratio.random_mean:.3f}, and the exactly wrong one "
+        f"{ratio.reversed:.3f}.",
         figures=(
             Figure.from_matplotlib(
                 plot_attention_map(load_budget_attention()), caption="What budget speeches spoke of, 1947 to 2022",
@@ -70,7 +75,7 @@ def demo_section(seed: int = 0) -> Section:
                 alt="Strips of abnormal returns by index",
             ),
             Figure.from_matplotlib(
-                skill.plot(), caption="Skill of the ranking, budget by budget", alt="Kendall's tau of four budgets near zero"
+                skill.plot(), caption="Skill of the ranking, budget by budget", alt="Kendall's tau near zero"
             ),
             Figure.from_matplotlib(
                 plot_chance(chance), caption="Raw NDCG of random and of reversed rankings, by definition of relevance",
@@ -79,13 +84,15 @@ def demo_section(seed: int = 0) -> Section:
         ),
         tables=(Table(score.table, caption="Sectors of the packaged excerpts, five-fold cross-validation"),),
         notes=(
-            "Excerpts and keywords have one author, and the aliases were written with the excerpts known: the scores are "
+            "Excerpts and keywords have one author, and the aliases were written with the excerpts "
+            "known: the scores are "
             "optimistic for texts of other hands.",
             "Six events are few; indices overlap and share the day.",
         ),
         html=(EVIDENCE_STYLE + "".join(evidence),),
         provenance=score.provenance,
         question="Which sectors does a budget text touch, and can their reaction be foretold?",
-        finding=f"Sectors: micro-F1 {micro.value:.2f} [{micro.low:.2f}, {micro.high:.2f}]. Ranking: tau {tau['mean']:+.2f} "
+        finding=f"Sectors: micro-F1 {micro.value:.2f} [{micro.low:.2f}, {micro.high:.2f}]. Ranking: tau "
+        f"{tau['mean']:+.2f} "
         f"[{tau.low:+.2f}, {tau.high:+.2f}], chance 0.",
     )  # fmt: skip

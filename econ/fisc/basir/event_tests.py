@@ -220,8 +220,10 @@ class Placebo(Result):
         """Return how unusual the events were."""
         beyond = int((self.table["p_value"] < 0.05).sum())
         return (
-            f"{beyond} of {len(self.table)} events moved sectors apart more than 95 % of {len(self.draws)} ordinary days; "
-            f"median variance ratio {self.table['variance_ratio'].median():.1f} against {self.draws['variance_ratio'].median():.1f}"
+            f"{beyond} of {len(self.table)} events moved sectors apart more than 95 % of "
+            f"{len(self.draws)} ordinary days; "
+            f"median variance ratio {self.table['variance_ratio'].median():.1f} against "
+            f"{self.draws['variance_ratio'].median():.1f}"
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -284,7 +286,8 @@ def placebo(
         free[max(0, at - exclude) : at + exclude + 1] = False
     if not free.any():
         raise DataError(
-            f"no ordinary day is left: {len(days)} trading days, {-estimation[0]} of them used for estimation; give longer prices"
+            f"no ordinary day is left: {len(days)} trading days, {-estimation[0]} of them used for "
+            f"estimation; give longer prices"
         )
     rng = np.random.default_rng(seed)
     chosen = days[rng.choice(np.flatnonzero(free), size=draws)]

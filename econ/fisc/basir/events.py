@@ -92,7 +92,8 @@ class EventStudy(Result):
         tests = self.tests(by="event")
         return Section(
             "What the market made of it",
-            f"Abnormal returns by the {self.model.replace('_', '-')} model. All sectors share the day, so the test that "
+            f"Abnormal returns by the {self.model.replace('_', '-')} model. All sectors share the day, "
+            f"so the test that "
             "allows for their correlation (adjusted BMP) is the one to read.",
             figures=(
                 Figure.from_matplotlib(
@@ -425,7 +426,8 @@ def _positions(events: Any, days: pd.DatetimeIndex, notes: list[str]) -> list[tu
             raise DataError(f"event {given!r} is not a date: {error}") from error
         if day > days[-1]:
             raise DataError(
-                f"prices end on {days[-1]:%Y-%m-%d}, before the event of {day:%Y-%m-%d}; give longer prices or leave it out"
+                f"prices end on {days[-1]:%Y-%m-%d}, before the event of {day:%Y-%m-%d}; give longer "
+                f"prices or leave it out"
             )
         at = int(days.searchsorted(day))
         if days[at] != day:
@@ -440,7 +442,8 @@ def _positions(events: Any, days: pd.DatetimeIndex, notes: list[str]) -> list[tu
         out.append((day, at))
     if moved:
         notes.append(
-            f"{len(moved)} of {len(out)} events fell on days without trading and count for the next: {', '.join(moved[:3])}"
+            f"{len(moved)} of {len(out)} events fell on days without trading and count for the next: "
+            f"{', '.join(moved[:3])}"
         )
         warnings.warn(notes[-1], DataWarning, stacklevel=5)
     if late:

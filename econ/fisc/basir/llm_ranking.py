@@ -52,7 +52,8 @@ class PairwiseRanking(Result):
         """Return the order and how far the answers can be trusted."""
         order = ", ".join(self.frame.index[:5])
         return (
-            f"best: {order}\n{self.consistency:.0%} of pairs answered alike in both orders, {self.first_share:.0%} for the one "
+            f"best: {order}\n{self.consistency:.0%} of pairs answered alike in both orders, "
+            f"{self.first_share:.0%} for the one "
             f"named first, {self.unanswered} without an answer"
         )
 
@@ -125,7 +126,8 @@ def pairwise_ranking(
     questions = [
         [
             llm.system(
-                'You compare what a budget text means for two sectors. Answer with JSON {"better": "A"} or {"better": "B"}.'
+                "You compare what a budget text means for two sectors. "
+                'Answer with JSON {"better": "A"} or {"better": "B"}.'
             ),
             llm.user(
                 f"Text:\n{masked}\n\nSector A: {names[i]}\nSector B: {names[j]}\n"
@@ -273,7 +275,8 @@ def memorisation_probe(client: Client, date: str, outcomes: Mapping[str, float])
         [
             llm.system('Answer from memory with JSON {"direction": "up"} or {"direction": "down"}.'),
             llm.user(
-                f"On {date}, the day of the Indian budget, did {name} shares do better (up) or worse (down) than the market?"
+                f"On {date}, the day of the Indian budget, did {name} shares do better (up) or worse "
+                f"(down) than the market?"
             ),
         ]
         for name in known

@@ -90,7 +90,8 @@ class Attention(Result):
         table = table.sort_values("mentions", ascending=False).head(12).rename_axis("sector")
         return Section(
             "What budgets speak of",
-            f"Mentions of each sector per 1,000 words in {len(self.mentions)} speeches, and surprise: the latest speech "
+            f"Mentions of each sector per 1,000 words in {len(self.mentions)} speeches, and surprise: "
+            f"the latest speech "
             f"less the mean of the {self.last} before it.",
             figures=(
                 Figure.from_matplotlib(
@@ -156,7 +157,9 @@ def attention(
             raise DataError(f"the speech of {date} has no words; leave it out or read it again")
         for piece in pieces:
             for sector, place in {
-                (h.sector, h.start) for h in index.hits(mute_formulas(piece)) if h.kind in allowed and not h.covered
+                (h.sector, h.start)
+                for h in index.hits(mute_formulas(piece))
+                if h.kind in allowed and not h.covered
             }:
                 counts[i, sector] += place >= 0
     mentions = pd.DataFrame(1000 * counts / words[:, None], index=list(texts), columns=labels.names)

@@ -202,7 +202,8 @@ def evaluate_classification(
 
     def measure(rows: Any) -> list[float]:
         return [
-            f1_micro(t[rows], p[rows]), float(np.nanmean(_f1_by(t[rows], p[rows], axis=0, empty=np.nan))), f1_samples(t[rows], p[rows]),
+            f1_micro(t[rows], p[rows]), float(np.nanmean(_f1_by(t[rows], p[rows], axis=0, empty=np.nan))),
+            f1_samples(t[rows], p[rows]),
             float(np.nanmean(ranked[rows])) if np.isfinite(ranked[rows]).any() else float("nan"),
             float(covered[rows].mean()),
         ]  # fmt: skip

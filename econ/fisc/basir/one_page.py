@@ -97,7 +97,8 @@ class BudgetDay(Result):
                 Table(self.stance.head(12), caption="Taxes and spending, clauses by sector", decimals=2),
             ),
             notes=(
-                f"Past coverage of the intervals: {self.skill.coverage:.0%} against {self.skill.nominal:.0%} asked for.",
+                f"Past coverage of the intervals: {self.skill.coverage:.0%} against "
+                f"{self.skill.nominal:.0%} asked for.",
                 f"Learned from {len(self.ranking.provenance.options.get('columns', []))} signals of budgets to "
                 f"{self.ranking.trained_to}; nothing later was used.",
                 "Not covered: income-tax slabs, deficit, borrowing. There are about thirty budgets with prices in all.",

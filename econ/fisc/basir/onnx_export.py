@@ -21,8 +21,10 @@ LEAST_COSINE = 0.9999
 PROBES = (
     "The excise duty on cement is reduced to ten per cent.",
     "Small modular reactors.",
-    "For makers of anti-friction components the combined incidence shall be cut by five points, and the allocation to the "
-    "rural roads programme, which connects villages of more than five hundred people, will be doubled over three years.",
+    "For makers of anti-friction components the combined incidence shall be cut by five points, and the "
+    "allocation to the "
+    "rural roads programme, which connects villages of more than five hundred people, will be doubled "
+    "over three years.",
 )
 
 
@@ -136,7 +138,8 @@ def export_encoder(encoder: Encoder, path: Path) -> Path:
     if min(parity.pooled, parity.tokens) < LEAST_COSINE:
         path.unlink()
         raise DataError(
-            f"the exported graph differs from the model (lowest cosine {min(parity.pooled, parity.tokens):.4f}); not kept"
+            f"the exported graph differs from the model (lowest cosine "
+            f"{min(parity.pooled, parity.tokens):.4f}); not kept"
         )
     return path
 
@@ -177,7 +180,8 @@ def use_onnx(classifier: SectorClassifier, path: str | Path) -> SectorClassifier
     parity = check_parity(classifier._main_encoder(), exported)
     if min(parity.pooled, parity.tokens) < LEAST_COSINE:
         raise DataError(
-            f"{path} does not belong to this classifier's sentence model (lowest cosine {min(parity.pooled, parity.tokens):.3f})"
+            f"{path} does not belong to this classifier's sentence model (lowest cosine "
+            f"{min(parity.pooled, parity.tokens):.3f})"
         )
     if classifier.tuned_ is not None:
         classifier.tuned_ = exported

@@ -10,6 +10,8 @@ from fisc.basir.tokens import sentences
 __all__ = ["LEAST_WORDS", "MOST_WORDS", "Paragraph", "SplitReport", "clean_lines", "split_paragraphs"]
 
 LEAST_WORDS = 15
+# Stands where a page ends; a character that no text uses, so that it survives the cleaning.
+PAGE_END = "\ue000"
 MOST_WORDS = 250
 
 # "12.", "1 2 ." or "12 ." before a capital, at the start of a line or after the end of a sentence.
@@ -25,6 +27,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _GLUED = re.compile(r"\b(ofthe|inthe|tothe|forthe|onthe|andthe|the|and)([a-z]{5,})\b")
+_GLUED_ALONE = re.compile(r"\b(?:ofthe|inthe|tothe|forthe|onthe|andthe)\b")
 _UNGLUED = {
     "ofthe": "of the",
     "inthe": "in the",
@@ -45,14 +48,14 @@ class Paragraph:
         Number printed in the speech, if any; pieces of one long paragraph share it.
     part : str
         "A" (the economy and spending), "B" (taxes), or "" where the speech has no parts.
-    start : int
-        Character offset in the cleaned text.
+    page : int
+        Page on which it begins, from 1.
     text : str
     """
 
     number: int | None
     part: str
-    start: int
+    page: int
     text: str
 
 
@@ -104,7 +107,7 @@ def clean_lines(text: str) -> tuple[str, int]:
         .replace("\x0c", "\n")
     )
     out = re.sub(r"[\x00-\x08\x0b\x0e-\x1f\uf000-\uf8ff•▪]", " ", out)
-    out = re.sub(r"(?<=[a-z])[-‐]\n(?=[a-z])", "", out)
+    out = re.sub(rf"(?<=[a-z])[-‐]({PAGE_END}?)\n(?=[a-z])", r"\1", out)
     out = re.sub(r"(?<=[a-z]{2})\.(?=[A-Z][a-z])", ". ", out)
     out = re.sub(r"[ \t]+", " ", out)
     words = set(re.findall(r"[a-z]+", out))
@@ -119,7 +122,9 @@ def clean_lines(text: str) -> tuple[str, int]:
         glued += 1
         return f"{_UNGLUED.get(first, first)} {rest}"
 
-    return _GLUED.sub(part, out), glued
+    out = _GLUED.sub(part, out)
+    out, alone = _GLUED_ALONE.subn(lambda m: _UNGLUED[m.group()], out)
+    return out, glued + alone
 
 
 def split_paragraphs(text: str) -> tuple[list[Paragraph], SplitReport]:
@@ -159,14 +164,17 @@ def split_paragraphs(text: str) -> tuple[list[Paragraph], SplitReport]:
         part = next((name for at, name in reversed(parts) if at <= a), before)
         body = re.sub(r"\s+", " ", body).strip()
         if body:
-            raw.append(Paragraph(number, part, a, body))
+            raw.append(Paragraph(number, part, 1 + text.count(PAGE_END, 0, a), body))
     whole, merged = _merge_short(raw)
     out: list[Paragraph] = []
     split = 0
     for paragraph in whole:
         pieces = _pieces(paragraph.text)
         split += len(pieces) > 1
-        out.extend(dataclasses.replace(paragraph, text=piece) for piece in pieces)
+        page = paragraph.page
+        for piece in pieces:
+            out.append(dataclasses.replace(paragraph, text=piece.replace(PAGE_END, ""), page=page))
+            page += piece.count(PAGE_END)
     report = SplitReport(len(text[:start].split()), len(text[stop:].split()), glued, split, merged)
     return out, report
 
@@ -212,7 +220,7 @@ def _merge_short(paragraphs: list[Paragraph]) -> tuple[list[Paragraph], int]:
     for paragraph in paragraphs:
         if pending is not None:
             text = f"{pending.text} {paragraph.text}"
-            paragraph = dataclasses.replace(paragraph, text=text, start=pending.start)
+            paragraph = dataclasses.replace(paragraph, text=text, page=pending.page)
             merged += 1
             pending = None
         if len(paragraph.text.split()) < LEAST_WORDS:

@@ -83,7 +83,8 @@ class RankingScore(Result):
         tau = self.table.loc["kendall_tau"]
         return Section(
             "Skill against chance",
-            f"{len(self.by_budget)} budgets; the budget is the unit, so that intervals are wide. Chance-corrected NDCG is 0 "
+            f"{len(self.by_budget)} budgets; the budget is the unit, so that intervals are wide. "
+            f"Chance-corrected NDCG is 0 "
             "for a random ranking and 1 for the perfect one.",
             figures=(
                 Figure.from_matplotlib(
@@ -95,7 +96,8 @@ class RankingScore(Result):
                 Table(self.by_budget, caption="Budget by budget"),
             ),
             provenance=self.provenance,
-            finding=f"Kendall's tau {tau['mean']:+.2f} [{tau.low:+.2f}, {tau.high:+.2f}] over {len(self.by_budget)} budgets; chance is 0.",
+            finding=f"Kendall's tau {tau['mean']:+.2f} [{tau.low:+.2f}, {tau.high:+.2f}] over {len(self.by_budget)} "
+            "budgets; chance is 0.",
         )
 
 

@@ -183,7 +183,8 @@ def sector_returns(
     Examples
     --------
     >>> import pandas as pd
-    >>> p = pd.DataFrame({"A": [10.0, 11.0], "B": [20.0, 20.0], "C": [5.0, 5.5]}, index=pd.to_datetime(["2020-01-01", "2020-01-02"]))
+    >>> days = pd.to_datetime(["2020-01-01", "2020-01-02"])
+    >>> p = pd.DataFrame({"A": [10.0, 11.0], "B": [20.0, 20.0], "C": [5.0, 5.5]}, index=days)
     >>> round(float(sector_returns(p, {"A": "Steel", "B": "Steel", "C": "Steel"})["Steel"].iloc[1]), 4)
     106.6667
     """

@@ -6,11 +6,12 @@ import datetime as dt
 import io
 import re
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fisc.basir.language import share_of_english
-from fisc.basir.paragraphs import split_paragraphs
+from fisc.basir.paragraphs import PAGE_END, split_paragraphs
 from fisc.data import DataError, DataWarning, OfflineError, attach, offline, record, require
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ LEAST_SPEECH_WORDS = 50
 MAX_BYTES = 100_000_000
 _DATE_IN_NAME = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _PAGE_BREAK = "\x0c"
+_PAGE_NUMBER = re.compile(r"\W*(?:page\s*)?\(?(?:\d{1,3}|[ivx]{1,5})\)?\W*", re.IGNORECASE)
 
 
 def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | None = None) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | 
     content, name = _content(path_or_url_or_bytes)
     when = _day(date, name)
     pages = _pages(content, name)
-    joined = ("\n" + _PAGE_BREAK).join(pages)
+    joined = f"{PAGE_END}\n".join(pages)
     words = len(joined.split())
     if words < LEAST_SPEECH_WORDS:
         raise DataError(
@@ -91,12 +93,11 @@ def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | 
             DataWarning,
             stacklevel=2,
         )
-    starts = _page_starts(pages)
     frame = pd.DataFrame(
         {
             "paragraph": range(1, len(paragraphs) + 1),
             "part": [p.part for p in paragraphs],
-            "page": _page_of([p.text for p in paragraphs], pages) if len(starts) > 1 else 1,
+            "page": [p.page for p in paragraphs],
             "text": [p.text for p in paragraphs],
         }
     )
@@ -276,46 +277,29 @@ def _pdf_pages(content: bytes, name: str) -> list[str]:
         raise DataError(f"{name} cannot be read as a PDF: {str(error)[:120]}; download it again") from error
     if not any(page.strip() for page in pages):
         raise DataError(
-            f"{name} has {len(pages)} pages and no text: it is a scan; run OCR on it first (e.g. ocrmypdf in.pdf out.pdf)"
+            f"{name} has {len(pages)} pages and no text: it is a scan; run OCR on it first (e.g. "
+            f"ocrmypdf in.pdf out.pdf)"
         )
     return _without_running_lines(pages)
 
 
 def _without_running_lines(pages: list[str]) -> list[str]:
-    """Drop page numbers, and lines that stand on more than half of the pages."""
-    counts: dict[str, int] = {}
-    for page in pages:
-        for line in {re.sub(r"\d+", "#", x.strip()) for x in page.splitlines() if x.strip()}:
-            counts[line] = counts.get(line, 0) + 1
+    """Drop page numbers, and short head and foot lines that stand on more than half of the pages."""
+    split = [[x.strip() for x in page.splitlines() if x.strip()] for page in pages]
+    edges = [{_numberless(x) for x in [*lines[:2], *lines[-2:]] if len(x.split()) <= 10} for lines in split]
+    counts = Counter(line for edge in edges for line in edge)
     running = {line for line, n in counts.items() if len(pages) > 3 and n > len(pages) / 2}
-    bare = re.compile(r"\W*(?:page\s*)?\(?(?:\d{1,3}|[ivx]{1,5})\)?\W*", re.IGNORECASE)
-    return [
-        "\n".join(
+    out = []
+    for lines in split:
+        last = len(lines) - 2
+        kept = [
             x
-            for x in page.splitlines()
-            if re.sub(r"\d+", "#", x.strip()) not in running and not bare.fullmatch(x.strip())
-        )
-        for page in pages
-    ]
-
-
-def _page_starts(pages: list[str]) -> list[int]:
-    starts, at = [], 0
-    for page in pages:
-        starts.append(at)
-        at += len(page) + 2
-    return starts
-
-
-def _page_of(texts: list[str], pages: list[str]) -> list[int]:
-    """Return the page on which each paragraph begins, by its first words."""
-    squeezed = [re.sub(r"\W+", "", page).lower() for page in pages]
-    out, at = [], 0
-    for text in texts:
-        key = re.sub(r"\W+", "", text).lower()[:40]
-        found = next((i for i in range(at, len(pages)) if key in squeezed[i]), None)
-        if found is None:  # the paragraph begins at the foot of one page and goes on over the next
-            found = next((i for i in range(at, len(pages)) if key[:15] in squeezed[i]), at)
-        at = found
-        out.append(at + 1)
+            for i, x in enumerate(lines)
+            if not (_PAGE_NUMBER.fullmatch(x) or ((i < 2 or i >= last) and _numberless(x) in running))
+        ]
+        out.append("\n".join(kept))
     return out
+
+
+def _numberless(line: str) -> str:
+    return re.sub(r"\d+", "#", line)

@@ -28,10 +28,12 @@ EVIDENCE_STYLE = """<style>
 .evidence .chip{border-radius:1rem;padding:.05rem .6rem;font-size:.85rem;color:#1f2a37;background:#dfe4ea}
 .evidence .chip.none{background:transparent;color:inherit;border:1px solid #889;opacity:.75}
 .evidence .where{font-size:.8rem;opacity:.75;min-width:4.5rem}
-.evidence mark{color:#1f2a37;border-radius:.2rem;padding:0 .12rem}.evidence sup{font-size:.65em;line-height:0;margin-left:.1em}
+.evidence mark{color:#1f2a37;border-radius:.2rem;padding:0 .12rem}.evidence
+sup{font-size:.65em;line-height:0;margin-left:.1em}
 .evidence .e0{background:#b3d7ee}.evidence .e1{background:#fbc9a5}.evidence .e2{background:#a8e0cd}
 .evidence .e3{background:#eccadd}.evidence .e4{background:#f7dda6}.evidence .e5{background:#d5d9de}
-@media print{.evidence{break-inside:avoid}.evidence mark,.evidence .chip{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+@media print{.evidence{break-inside:avoid}.evidence mark,.evidence
+.chip{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 </style>"""
 
 
@@ -71,7 +73,11 @@ class SpeechSectors(Result):
         return Counter(s.sector for e in self.evidence for s in e.predicted)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a paragraph and sector: paragraph, printed, part, page, sector, score, words, sentence, rupees."""
+        """Return one row a paragraph and sector.
+
+        Columns paragraph, printed (its number in the speech), part, page, sector, score, words, sentence, and
+        rupees (the largest amount in that sentence).
+        """
         import pandas as pd
 
         rows = []
@@ -121,7 +127,8 @@ class SpeechSectors(Result):
 
         return Section(
             "Sectors and their evidence",
-            "Each paragraph with its sectors, their probability, and the words that carried them (numbers point to the sector).",
+            "Each paragraph with its sectors, their probability, and the words that carried them "
+            "(numbers point to the sector).",
             figures=(
                 Figure.from_matplotlib(
                     self.plot(), caption="Paragraphs by sector", alt="Bars of paragraphs by sector"

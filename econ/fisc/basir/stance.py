@@ -14,17 +14,18 @@ _TAX = (
     r"(?:excise|customs?|dut(?:y|ies)|tax(?:es|ation)?|cess|surcharge|lev(?:y|ies|ied)|gst|tariffs?|impost)"
 )
 _SPENDING = (
-    r"(?:allocat\w+|outlays?|expenditure|provision|provid\w+|subsid\w+|grants?|funds?|corpus|budget support|capital support|"
-    r"investment|assistance|set aside|earmark\w*)"
+    r"(?:allocat\w+|outlays?|expenditure|provision|provid\w+|subsid\w+|grants?|funds?|corpus|budget support"
+    r"|capital support|investment|assistance|set aside|earmark\w*)"
 )
 _UP = (
-    r"(?:increas\w+|rais\w+|enhanc\w+|hik\w+|step(?:ped|ping)? up|higher|impos\w+|introduc\w+|go(?:es|ing)? up|mov\w+ up|doubl\w+|"
-    r"tripl\w+|upward|augment\w+|extend\w*|expand\w*|additional|withdraw\w* (?:of )?(?:the )?exemption|climb\w*|rise[sn]?|rose|new)"
+    r"(?:increas\w+|rais\w+|enhanc\w+|hik\w+|step(?:ped|ping)? up|higher|impos\w+|introduc\w+|go(?:es|ing)? up"
+    r"|mov\w+ up|doubl\w+|tripl\w+|upward|augment\w+|extend\w*|expand\w*|additional"
+    r"|withdraw\w* (?:of )?(?:the )?exemption|climb\w*|rise[sn]?|rose|new)"
 )
 _DOWN = (
-    r"(?:reduc\w+|cut|cuts|cutting|lower\w*|decreas\w+|exempt\w*|abolish\w*|remov\w+|withdr[ae]w\w*|waive[rds]?|relief|conce\w+|"
-    r"slash\w*|bring\w* down|brought down|go(?:es|ing)? down|com(?:e|es|ing) down|rationali[sz]\w+ downward|free of|nil|rebate|"
-    r"holiday|discontinu\w+|curtail\w*|dispens\w+|fall[sn]?|halv\w+)"
+    r"(?:reduc\w+|cut|cuts|cutting|lower\w*|decreas\w+|exempt\w*|abolish\w*|remov\w+|withdr[ae]w\w*|waive[rds]?"
+    r"|relief|conce\w+|slash\w*|bring\w* down|brought down|go(?:es|ing)? down|com(?:e|es|ing) down|free of|nil"
+    r"|rationali[sz]\w+ downward|rebate|holiday|discontinu\w+|curtail\w*|dispens\w+|fall[sn]?|halv\w+)"
 )
 _NEGATION = re.compile(r"\b(?:no|not|never|without|nor)\b(?:\s+\w+){0,3}\s*$", re.IGNORECASE)
 _CLAUSE = re.compile(r";|,\s+(?=(?:and|but|while|whereas)\b)|\bbut\b|\bwhile\b|\bwhereas\b", re.IGNORECASE)
@@ -104,7 +105,6 @@ def _direction(clause: str) -> int:
     """Return 1, -1, or 0 where the clause says nothing or both in equal measure."""
     up = _count(_UP, clause)
     down = _count(_DOWN, clause)
-    # "exempt", "relief" and the like speak of less tax even beside a word such as "new" or "extend".
     return 0 if up == down else (1 if up > down else -1)
 
 

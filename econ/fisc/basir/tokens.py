@@ -8,7 +8,7 @@ import re
 __all__ = ["Token", "sentences", "stem", "tokenize", "windows"]
 
 _WORD = re.compile(r"[A-Za-z]+(?:\.[A-Za-z]){1,}\.?|[A-Za-z]+|\d[\d,.]*")
-_SENTENCE_END = re.compile(r"(?<=[.!?;:])[\"'”’)]*\s+(?=[\"'“‘(]*[A-Z0-9])|\n{2,}")
+_SENTENCE_END = re.compile(r"(?<=[.!?;:])[\"'”’)\ue000]*\s+(?=[\"'“‘(]*[A-Z0-9])|\n{2,}")
 _ABBREVIATION = re.compile(r"(?:\b(?:Rs|No|Nos|Shri|Smt|Dr|Mr|Mrs|St|vs|viz|approx|cr|p\.a)|\b[A-Z])\.$")
 # Words whose ending is no plural, or changes the meaning: "futures" are contracts, "the future" is not.
 _KEEP = {
@@ -30,7 +30,8 @@ _KEEP = {
 _VARIANTS = {  # one spelling for each word that budgets write in several ways
     "aluminum": "aluminium", "tire": "tyre", "jewelry": "jewellery", "fiber": "fibre", "centre": "center",
     "defense": "defence", "programme": "program", "sulfur": "sulphur", "coop": "cooperative",
-    "bidis": "bidi", "biris": "bidi", "beedis": "bidi", "biri": "bidi", "beedi": "bidi", "color": "colour", "license": "licence", "cheque": "cheque",
+    "bidis": "bidi", "biris": "bidi", "beedis": "bidi", "biri": "bidi", "beedi": "bidi",
+    "color": "colour", "license": "licence",
 }  # fmt: skip
 
 

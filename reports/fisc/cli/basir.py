@@ -199,7 +199,8 @@ def train(
         step("saving", 1, 1)
     path = model.save(out)
     console().print(
-        f"{model.report_.texts} texts, {model.report_.labels} labels; micro-F1 {model.report_.inner_f1:.3f} out of fold "
+        f"{model.report_.texts} texts, {model.report_.labels} labels; micro-F1 "
+        f"{model.report_.inner_f1:.3f} out of fold "
         f"(threshold tuned on it)\nmodel: {path.absolute()}",
         markup=False,
     )
