@@ -464,3 +464,14 @@ def test_inverse_cdf_and_weights_by_hand() -> None:
         np.testing.assert_allclose(
             unit_quantiles([y], quantiles=q, rule=rule).to_numpy()[0], np.quantile(y, q, method=method)
         )
+
+
+def test_whole_positions_survive_rounding() -> None:
+    """0.07 * 100 is 7.000000000000001: the smallest value whose share reaches .07 is still the seventh."""
+    y = np.arange(1.0, 101.0)
+    found = unit_quantiles([y], quantiles=np.arange(1, 100) / 100, rule="inverse_cdf").to_numpy()[0]
+    np.testing.assert_array_equal(found, np.arange(1.0, 100.0))
+    weighted = unit_quantiles(
+        [y], quantiles=np.arange(1, 100) / 100, rule="inverse_cdf", weights=[np.full(100, 0.1)]
+    ).to_numpy()[0]
+    np.testing.assert_array_equal(weighted, found)
