@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.economist.response import Outcome
+from fisc.economist.population import Workers
+from fisc.economist.response import Outcome, respond
 from fisc.economist.schedule import FloatArray, TaxSchedule
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = [
     "plot_hours_density",
     "plot_income_density",
     "plot_ledger",
+    "plot_objectives",
     "plot_progress",
     "plot_schedules",
 ]
@@ -234,6 +236,64 @@ def plot_hours_density(outcomes: Mapping[str, Outcome], ax: Axes | None = None) 
     ax.set_xlabel("weekly hours")
     ax.set_ylabel("share of workers in each 2 hours, per cent")
     _legend(ax, columns=3)
+    return ax
+
+
+def plot_objectives(workers: Workers, ax: Axes | None = None, *, other_rate: float = 0.5) -> Axes:
+    """Draw what objectives make of a rising tax on the first dollars: which of them can be gamed.
+
+    The rate below the first US bracket edge goes from 0 to 1; all other brackets pay `other_rate`. Each
+    objective is shown relative to its value at the flat tax.
+
+    Parameters
+    ----------
+    workers : Workers
+        The population; those who earn little are taxed out of work on the way.
+    ax : Axes, optional
+        Where to draw.
+    other_rate : float
+        Rate of the other brackets, in [0, 1].
+
+    Returns
+    -------
+    Axes
+    """
+    from fisc.economist.criteria import welfare
+    from fisc.report.style import COLOURS, INK
+
+    ax = _axes(ax)
+    edges = TaxSchedule.us_federal(2024).edges
+    rates = np.linspace(0.0, 1.0, 201)
+    laws = [TaxSchedule(edges, [rate, *[other_rate] * (edges.size - 1)]) for rate in rates]
+    flat = respond(workers, TaxSchedule.flat(other_rate, edges))
+    outcomes = [respond(workers, law) for law in laws]
+    shown = {
+        "paper_live": "sum of u / max(z, 1), the paper's",
+        "paper_live1000": "sum of u / max(z, 1000)",
+        "inverse_income": "fixed weights 1/z at 40 hours",
+        "log": "log utility",
+    }
+    for (name, label), colour in zip(shown.items(), _cycle(COLOURS), strict=False):
+        base = welfare(flat, workers, name)
+        values = np.array([welfare(outcome, workers, name) for outcome in outcomes]) / base
+        ax.plot(100.0 * rates, values, color=colour, lw=2.0, label=label)
+    idle = 100.0 * float(np.mean(outcomes[-1].income == 0.0))
+    ax.annotate(
+        f"at 100 %: {idle:.0f} % of workers are taxed out of work",
+        (100.0, 0.97),
+        (-10, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=INK,
+        fontsize=9,
+    )
+    ax.set_yscale("log")
+    ax.set_xlim(0.0, 100.0)
+    ax.set_xlabel(f"tax rate on income below {edges[1]:,.0f} USD, per cent (above: {100.0 * other_rate:g})")
+    ax.set_ylabel("objective, relative to the flat tax (log scale)")
+    _legend(ax, columns=2)
     return ax
 
 
