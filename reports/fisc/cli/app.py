@@ -19,7 +19,9 @@ __all__ = ["app", "run"]
 # heavy at their top: what a command needs, it imports when it runs.
 GROUPS = {
     "data": "fisc.cli.data",
+    "basir": "fisc.cli.basir",
     "r3d": "fisc.cli.r3d",
+    "portfolio": "fisc.cli.portfolio",
     "economist": "fisc.cli.economist",
     "report": "fisc.cli.report",
 }

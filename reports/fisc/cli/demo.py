@@ -15,7 +15,6 @@ def demo(
 ) -> None:
     """Make a report from real prices, offline, and print its path."""
     from fisc.cli.demo_report import build_demo
-
     from fisc.cli.terminal import progress_bar
 
     with progress_bar("demo") as step:

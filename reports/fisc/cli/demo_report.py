@@ -17,8 +17,10 @@ __all__ = ["build_demo", "demo_sections"]
 # Title in case of failure, and the function that makes the section.
 SECTIONS = {
     "Twenty stocks of the S&P 500": "fisc.cli.market:market_section",
-    "A cutoff and a whole distribution": "fisc.r3d.demo:demo_section",
-    "Tax schedules": "fisc.economist.demo:demo_section",
+    "Crossing the 200-day average": "fisc.r3d.demo:demo_section",
+    "Portfolios": "fisc.portfolio.demo:demo_section",
+    "Tax planner": "fisc.economist.demo:demo_section",
+    "Budget sectors": "fisc.basir.demo:demo_section",
 }
 
 Progress = Callable[[str, int, int], None]

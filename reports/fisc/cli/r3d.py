@@ -23,10 +23,13 @@ Treatment = Annotated[str | None, typer.Option("--treatment", help="Column of th
 Weights = Annotated[str | None, typer.Option("--weights", help="Column of sampling weights of the values.")]
 UnitWeights = Annotated[str | None, typer.Option("--unit-weights", help="Column of weights of the units.")]
 Cluster = Annotated[str | None, typer.Option("--cluster", help="Column of clusters of units.")]
-Covariates = Annotated[list[str] | None, typer.Option("--covariate", help="Unit-level covariate; repeatable.")]
+Covariates = Annotated[
+    list[str] | None, typer.Option("--covariate", help="Unit-level covariate; repeatable.")
+]
 Cutoff = Annotated[float, typer.Option("--cutoff", help="Cutoff, in units of x.")]
 Quantiles = Annotated[
-    str, typer.Option("--quantiles", help="Probabilities with commas, or first:last:step, like 0.05:0.95:0.05.")
+    str,
+    typer.Option("--quantiles", help="Probabilities with commas, or first:last:step, like 0.05:0.95:0.05."),
 ]
 Method = Annotated[str, typer.Option("--method", help="frechet or simple.")]
 Kernel = Annotated[str, typer.Option("--kernel", help="triangular, epanechnikov or uniform.")]
@@ -84,7 +87,9 @@ def parse_quantiles(text: str) -> list[float]:
             return [round(first + i * step, 12) for i in range(count)]
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise DataError(f"--quantiles {text!r}: give 0.1,0.5,0.9 or first:last:step, like 0.05:0.95:0.05") from None
+        raise DataError(
+            f"--quantiles {text!r}: give 0.1,0.5,0.9 or first:last:step, like 0.05:0.95:0.05"
+        ) from None
 
 
 def _fit(file: str, options: dict[str, Any]) -> R3DResult:
@@ -182,7 +187,9 @@ def montecarlo(
     methods: Annotated[str, typer.Option("--methods", help="With commas.")] = "simple,frechet",
     reps: Annotated[int, typer.Option("--reps", min=1, help="Replications a cell.")] = 500,
     n_boot: Draws = 999,
-    reference: Annotated[bool, typer.Option("--reference", help="Also run the R package's estimator.")] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Also run the R package's estimator.")
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", help="Workers; -1 for all cores.")] = 1,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", help="CSV file for the table.")] = None,
@@ -266,10 +273,14 @@ def _write(out: Path, result: R3DResult) -> None:
         result.to_frame().to_csv(stream, index=False)
     with atomic_write(out / "fit.json", "w") as stream:
         json.dump(result.to_dict(), stream)
-    kinds = ["effect", "limits", "rd", "running"] + ["densities"] * (result.quantiles.size >= 5 and not result.deriv)
+    kinds = ["effect", "limits", "rd", "running"] + ["densities"] * (
+        result.quantiles.size >= 5 and not result.deriv
+    )
     for kind in kinds:
         figure: Any = result.plot(kind=kind).get_figure()  # type: ignore[arg-type]
         with atomic_write(out / f"{kind}.png", "wb") as picture:
             figure.savefig(picture, format="png", dpi=150, facecolor="white")
     Report("Distributional regression discontinuity", [result.section()]).to_html(out / "report.html")
-    console(stderr=True).print(f"effect.csv, fit.json, {len(kinds)} pictures and report.html written to {out}")
+    console(stderr=True).print(
+        f"effect.csv, fit.json, {len(kinds)} pictures and report.html written to {out}"
+    )

@@ -13,8 +13,7 @@ from fisc.cli.pipelines.registry import optional_section
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fisc.basir import SectorClassifier
-    from fisc.basir.budget_day import BudgetDay
+    from fisc.basir import BudgetDay, SectorClassifier
     from fisc.portfolio import BacktestResult
     from fisc.report import Section
     from fisc.report.definition import ReportDefinition
@@ -84,8 +83,7 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
 
 
 def _budget_day(definition: ReportDefinition, options: Options) -> BudgetDay:
-    from fisc.basir import read_speech
-    from fisc.basir.budget_day import budget_day
+    from fisc.basir import budget_day, read_speech
 
     speech = options.speech
     source = speech if "://" in speech else definition.path(speech)
@@ -135,7 +133,7 @@ def _left_out(title: str, reason: str) -> Section:
 
 def _event_study(definition: ReportDefinition, options: Options, held: list[pd.DataFrame]) -> Section:
     """Study the day where prices exist; the prices that were read are kept for the portfolio."""
-    from fisc.basir.events import event_study
+    from fisc.basir import event_study
     from fisc.data import DataError, read_prices
 
     if options.prices is None:
