@@ -1,6 +1,6 @@
 """Monte Carlo evidence for `fisc.r3d`: the tables of docs/guides/r3d-montecarlo.md.
 
-    python benchmarks/r3d_montecarlo.py [--short] [--reps 2000] [--reference-reps 500] [--jobs 1] [--json FILE] [--out FILE]
+    python benchmarks/r3d_montecarlo.py [--short] [--reps N] [--reference-reps N] [--jobs N] [--json FILE] [--out FILE]
 
 The first table is the coverage of the uniform band, the size of the homogeneity test and the error of the estimates in
 every cell. The second runs the R package's estimator (`compat="r3d-0.1"`, which equals it to eight digits) on the same
@@ -82,14 +82,15 @@ def document(own: pd.DataFrame, both: pd.DataFrame, reps: int, reference_reps: i
     return f"""# Monte Carlo: does the band keep its promise?
 
 Made by `python benchmarks/r3d_montecarlo.py --reps {reps} --reference-reps {reference_reps}`. Six designs with a known
-effect (`fisc.r3d.simulate`), 50 values a unit, deciles, defaults of `r3d` (triangular kernel, p = 2, automatic bandwidth,
-HC3 residuals, constant band), nominal coverage .95. Replication r is `simulate(design, n, seed=r)`.
+effect (`fisc.r3d.simulate`), 50 values a unit, deciles, defaults of `r3d` (triangular kernel, p = 2, automatic
+bandwidth, HC3 residuals, constant band), nominal coverage .95. Replication r is `simulate(design, n, seed=r)`.
 
 {chr(10).join(judge(own, both))}
 - In fuzzy1 with n <= 200 the estimate is a ratio whose denominator comes near zero in a few samples, so that the mean
   squared error has no finite expectation; the median error is compared there. In such samples a warning points to
   `band="anderson_rubin"`.
-- {failed} of {int(own["reps"].sum()) + failed} fits were refused because a side had too few units for an automatic bandwidth.
+- {failed} of {int(own["reps"].sum()) + failed} fits were refused because a side had too few units for an automatic
+  bandwidth.
 
 ## All cells, {reps} replications
 

@@ -54,6 +54,21 @@ ERRORS: dict[str, tuple[Change, str]] = {
         lambda d: fit(changed(d, "y", 5, "n/a")),
         r"'y' holds 1 entries that are not numbers \(first: 'n/a'\)",
     ),
+    "x a date": (
+        lambda d: fit(d.assign(x=pd.Timestamp("2020-01-01") + pd.to_timedelta(d["unit"], unit="D"))),
+        r"'x' holds dates or durations",
+    ),
+    "multipliers differ in a cluster": (
+        lambda d: fit(
+            d.assign(g=d["unit"] // 2), cluster="g", multipliers=np.arange(60 * 99.0).reshape(60, 99)
+        ),
+        r"units of a cluster share their multipliers",
+    ),
+    "covariates collinear": (
+        lambda d: fit(d.assign(a=d["unit"] * 1.0, b=2.0 * d["unit"]), covariates=["a", "b"]),
+        r"collinear within the bandwidth \(rank 1\)",
+    ),
+    "covariate constant": (lambda d: fit(d.assign(a=1.0), covariates="a"), r"a covariate does not vary"),
     "unit missing": (lambda d: fit(changed(d, "unit", 7, np.nan)), r"'unit' \(unit\) is missing in 1 rows"),
     "treatment missing": (
         lambda d: fit(changed(d, "took", d["unit"] == 4, np.nan), treatment="took", bandwidth_treatment=0.9),

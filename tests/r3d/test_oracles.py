@@ -123,6 +123,14 @@ def test_covariates(design: dict[str, Any]) -> None:
     assert found.se.mean() < fit(design).se.mean()
 
 
+def test_covariates_in_a_fuzzy_design(design: dict[str, Any]) -> None:
+    found = fit(design, covariates=design["z"], treatment=design["t"], bandwidth_treatment="common")
+    for j in range(len(Q)):
+        estimate, se = scalar(design, j, covs=design["z"], fuzzy=design["t"])
+        assert found.tau[j] == pytest.approx(estimate, rel=1e-9)
+        assert found.se[j] == pytest.approx(se, rel=1e-8)
+
+
 def test_kink(design: dict[str, Any]) -> None:
     found = fit(design, deriv=1)
     for j in range(len(Q)):
@@ -250,11 +258,30 @@ def test_isotonic_projection_is_the_constrained_minimum() -> None:
         np.testing.assert_allclose(projected, minmax, rtol=1e-10, atol=1e-10)
 
 
-def test_simple_method_sorts_and_leaves_monotone_curves_alone(design: dict[str, Any]) -> None:
+def test_crossing_curves_are_sorted_or_pooled() -> None:
+    """Ten noisy units a side extrapolate to limit curves that descend somewhere; the methods mend them."""
+    rng = np.random.default_rng(4)
+    x = np.linspace(-1, 1, 20)
+    matrix = np.sort(rng.standard_normal((20, 9)), axis=1)
+    q = np.arange(1, 10) / 10
+    sorted_, pooled = (
+        r3d(quantile_matrix=matrix, x=x, quantiles=q, method=m, bandwidth=0.9, random_state=0)
+        for m in ("simple", "frechet")
+    )
+    assert (np.diff(sorted_.raw_plus) < 0).any()
+    np.testing.assert_array_equal(sorted_.q_plus, np.sort(sorted_.raw_plus))
+    np.testing.assert_allclose(pooled.q_plus, isotonic_rows(pooled.raw_plus[None, :], np.ones(9))[0])
+    np.testing.assert_allclose(pooled.raw_plus, sorted_.raw_plus, rtol=1e-10)
+    assert max(pooled.projection_active) > 0
+    assert "made monotone" in pooled.summary()
+    # Projected fitted curves leave other residuals than the raw ones.
+    assert not np.allclose(pooled.se, sorted_.se, rtol=1e-6)
+
+
+def test_monotone_curves_are_left_alone(design: dict[str, Any]) -> None:
     found = fit(design)
-    np.testing.assert_array_equal(found.q_plus, np.sort(found.raw_plus))
-    flat = fit(design, method="frechet")
-    np.testing.assert_allclose(flat.raw_plus, found.raw_plus, rtol=1e-12)
+    np.testing.assert_array_equal(found.q_plus, found.raw_plus)
+    assert found.projection_active == (0.0, 0.0)
 
 
 def test_donut_leaves_units_out(design: dict[str, Any]) -> None:

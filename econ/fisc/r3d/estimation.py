@@ -174,6 +174,12 @@ def _stage(
     h = bandwidths.t_plus if plus else bandwidths.t_minus
     assert h is not None  # set together with the treatment
     treatment = sample.treatment[:, None]
+    if sample.covariates is not None:
+        from .covariates import adjust_outcomes
+
+        assert bandwidths.t_minus is not None
+        assert bandwidths.t_plus is not None
+        treatment, _ = adjust_outcomes(sample, treatment, design, bandwidths.t_minus, bandwidths.t_plus)
     fit = _fit(sample, treatment, h, design, plus)
     own = scores(fit, sample.x, treatment, fit.fitted, design.residuals, design.p, sample.clusters)
     return float(_limit(fit, h, design.deriv)[0]), (fit.rows, own)

@@ -303,9 +303,15 @@ def _multipliers(multipliers: Any, sample: Sample, options: Options) -> FloatArr
             f"{xi.shape[1]} multiplier draws cannot give a {100 * (1 - options.alpha):g}% band; use at least "
             f"{int(np.ceil(1 / options.alpha)) - 1}"
         )
-    if xi.shape[0] == sample.n_given:
-        return xi[sample.position]
-    return xi[np.argsort(np.argsort(sample.position))]
+    whole = xi.shape[0] == sample.n_given
+    xi = xi[sample.position if whole else np.argsort(np.argsort(sample.position))]
+    if sample.clusters is not None:
+        _, first = np.unique(sample.clusters, return_index=True)
+        if not np.array_equal(xi, xi[first][sample.clusters]):
+            raise DataError(
+                "with cluster= the units of a cluster share their multipliers; give them equal rows"
+            )
+    return xi
 
 
 def _judge(sample: Sample, options: Options, fitted: Estimate, stage_se: float | None, notes: Notes) -> None:

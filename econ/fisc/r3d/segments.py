@@ -144,6 +144,10 @@ def as_floats(values: Any, name: str) -> FloatArray:
     """Numbers as float64, or an error that shows the first entry that is none."""
     import pandas as pd
 
+    if getattr(getattr(values, "dtype", None), "kind", "") in ("M", "m"):
+        raise DataError(
+            f"{name!r} holds dates or durations; turn them into numbers first, such as days from the cutoff"
+        )
     try:
         if isinstance(values, pd.Series):
             return values.to_numpy(dtype=float, na_value=np.nan)
