@@ -151,10 +151,11 @@ def split_paragraphs(text: str) -> tuple[list[Paragraph], SplitReport]:
     text, glued = clean_lines(text)
     start = _end_of_contents(text)
     stop = _start_of_annex(text, start)
-    cuts = [(start, None), *((at, n) for at, n in _numbered(text, start, stop))]
+    printed = dict(_numbered(text, start, stop))
+    cuts: list[tuple[int, int | None]] = [(start, None), *printed.items()]
     if len(cuts) < 8:  # too few printed numbers: take the lines
-        breaks = [m.end() for m in re.finditer(r"\n+", text[start:stop])]
-        cuts = [(start, None), *((start + b, None) for b in breaks)]
+        breaks = [start + m.end() for m in re.finditer(r"\n+", text[start:stop])]
+        cuts = [(start, None), *((b, printed.get(b)) for b in breaks)]
     parts = [(m.start(), _PART_NAMES[m.group(1)]) for m in _PART.finditer(text, start, stop)]
     before = "A" if any(name == "B" for _, name in parts) else ""
     raw: list[Paragraph] = []
