@@ -1,7 +1,7 @@
 """Monte Carlo evidence for `fisc.r3d`: the tables of docs/guides/r3d-montecarlo.md.
 
-    python benchmarks/r3d_montecarlo.py [--short] [--reps N] [--reference-reps N] [--jobs N] [--json FILE] [--out FILE] \
-        [--picture FILE]
+    python benchmarks/r3d_montecarlo.py [--short] [--reps N] [--reference-reps N] [--jobs N]
+        [--json FILE] [--out FILE] [--picture FILE]
 
 The first table is the coverage of the uniform band, the size of the homogeneity test and the error of the estimates in
 every cell. The second runs the R package's estimator (`compat="r3d-0.1"`, which equals it to eight digits) on the same
