@@ -256,6 +256,8 @@ class TestBandwidth:
             for i in range(40)
         ]
         assert max(noisy) <= 1.001
+        flat = select_bandwidth(quantile_matrix=np.tile([0.0, 1.0], (201, 1)), x=x, quantiles=[0.4, 0.6])
+        assert float(flat) == pytest.approx(1.0, rel=1e-3)  # no curvature and no noise: all the data, no more
         wavy = np.sin(40 * np.abs(x) ** 1.5)[:, None] + [[0.0, 1.0]]
         curved = select_bandwidth(quantile_matrix=wavy, x=x, quantiles=[0.4, 0.6])
         assert np.count_nonzero((x >= 0) & (x < float(curved))) >= 30
@@ -274,6 +276,16 @@ class TestBandwidth:
         fit = r3d(data, **options, selector="msetwo", random_state=0)
         np.testing.assert_array_equal(fit.bandwidth, both.bandwidth)
         assert both.to_frame().shape == (19, 6)
+
+    def test_clusters_mean_more_smoothing(self) -> None:
+        """Noise shared by neighbours counts once, so that the variance to balance is larger."""
+        rng = np.random.default_rng(0)
+        x = np.sort(rng.uniform(-1, 1, 400))
+        group = np.arange(400) // 20
+        matrix = (np.sin(4 * x) + rng.standard_normal(20)[group] + 0.3 * rng.standard_normal(400))[:, None]
+        alone = float(select_bandwidth(quantile_matrix=matrix, x=x, quantiles=[0.5]))
+        joint = float(select_bandwidth(quantile_matrix=matrix, x=x, quantiles=[0.5], cluster=group))
+        assert joint > 1.05 * alone
 
     def test_more_noise_means_more_smoothing(self) -> None:
         rng = np.random.default_rng(0)
