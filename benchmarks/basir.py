@@ -54,7 +54,7 @@ def cross_validated(texts: list[str], truth: Any, method: Scores) -> dict[str, f
 
 
 def logistic_per_sector(texts: list[str], truth: Any, new: list[str]) -> tuple[Any, Any]:
-    """The textbook answer: one logistic model a sector on TF-IDF."""
+    """Fit the textbook answer: one logistic model a sector on TF-IDF."""
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, stop_words="english").fit(texts)
     known = truth.any(axis=0)
     model = OneVsRestClassifier(LogisticRegression(C=10.0)).fit(vectors.transform(texts), truth[:, known])
@@ -141,7 +141,8 @@ def main() -> None:
         print(f"{name:<40} {row['micro_f1']:>8.3f} {row['lrap']:>6.3f} {row['cpu_s']:>7.1f} {ratio:>15.2f}")
     skill = ranking()
     print(
-        f"ranking, surprise, walk-forward: tau {skill['tau']:+.2f} [{skill['low']:+.2f}, {skill['high']:+.2f}]; random 0"
+        f"ranking, surprise, walk-forward: tau {skill['tau']:+.2f} [{skill['low']:+.2f}, {skill['high']:+.2f}]; "
+        "random 0"
     )
     if options.json:
         options.json.write_text(

@@ -15,7 +15,8 @@ from fisc.cli.basir import app
 from fisc.data import DataError
 
 SPEECH = "Sir, I rise to present the Budget. " + "\n".join(
-    f"{i}. The duty on <b>steel</b> is reduced, and Rs. 500 crore are provided for banks. The rest of the duty on steel stays."
+    f"{i}. The duty on <b>steel</b> is reduced, and Rs. 500 crore are provided for banks. "
+    "The rest of the duty on steel stays."
     for i in range(2, 14)
 )
 run = CliRunner()
@@ -75,9 +76,8 @@ def test_rank_and_report(speech: Path, tmp_path: Path) -> None:
 def test_events(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     days = pd.bdate_range("2018-06-01", "2021-06-01")
-    prices = pd.DataFrame(
-        100 * np.cumprod(1 + rng.normal(0, 0.01, (len(days), 4)), axis=0), index=days, columns=list("MABC")
-    )
+    levels = 100 * np.cumprod(1 + rng.normal(0, 0.01, (len(days), 4)), axis=0)
+    prices = pd.DataFrame(levels, index=days, columns=list("MABC"))
     path = tmp_path / "prices.csv"
     prices.rename_axis("date").to_csv(path)
     rows = json.loads(

@@ -169,7 +169,7 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.lexical_ = LexicalIndex(taxonomy, given)
         self._load_encoder()
         if labels is None:
-            train, targets, source = self._packaged_training()
+            train, targets, source = self._packaged_training(given)
         else:
             rows = list(labels)
             if len(rows) != len(given):
@@ -439,14 +439,18 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 self.encoder_, self.taxonomy_, texts, targets, seed=self.random_state
             )
 
-    def _packaged_training(self) -> tuple[list[str], Any, SectorClassifier]:
-        """Return the packaged excerpts and a feature source over the default taxonomy for them."""
+    def _packaged_training(self, given: list[str]) -> tuple[list[str], Any, SectorClassifier]:
+        """Return the packaged excerpts and a feature source over the default taxonomy for them.
+
+        The default taxonomy is cut down to the wealth of words of the one in use, because weights learned
+        with forty phrases a sector do not suit a list with three.
+        """
         from fisc.data import load_budget_excerpts
 
         excerpts = load_budget_excerpts()
         source = SectorClassifier(self.method, None, self.encoder, self.random_state)
-        source.taxonomy_ = Taxonomy.default()
-        source.lexical_ = LexicalIndex(source.taxonomy_)
+        source.taxonomy_ = Taxonomy.default().cut_to(self.taxonomy_)
+        source.lexical_ = LexicalIndex(source.taxonomy_, given)
         source.encoder_, source.tuned_ = self.encoder_, None
         return list(excerpts["text"]), source.taxonomy_.encode(excerpts["sectors"]), source
 

@@ -223,6 +223,36 @@ class Taxonomy:
         ]
         return cls(tuple(sectors), title=str(values["title"]))
 
+    def cut_to(self, other: Taxonomy) -> Taxonomy:
+        """Return these sectors with no more phrases and descriptions than those of another taxonomy have.
+
+        Parameters
+        ----------
+        other : Taxonomy
+            Its median number of phrases a sector is the limit; without descriptions there, none are kept.
+
+        Returns
+        -------
+        Taxonomy
+        """
+        if other.sectors == self.sectors:
+            return self
+        counts = sorted(len(s.phrases()) for s in other.sectors)
+        most = counts[len(counts) // 2] - 1  # the name is a phrase too
+        described = any(s.description for s in other.sectors)
+        return Taxonomy(
+            tuple(
+                dataclasses.replace(
+                    s,
+                    description=s.description if described else "",
+                    keywords=s.keywords[:most],
+                    aliases=s.aliases[: max(0, most - len(s.keywords))],
+                )
+                for s in self.sectors
+            ),
+            title=self.title,
+        )
+
     @classmethod
     def default(cls) -> Taxonomy:
         """Return the 81 sectors with their descriptions, keywords and aliases."""
