@@ -100,8 +100,11 @@ def mean_effect(fit: R3DResult) -> MeanEffect:
     try:
         with np.errstate(all="ignore"):
             out = rdrobust(sample.means, sample.x, c=0.0, **arguments)
-    except Exception as error:  # rdrobust raises plain Exception where its own checks fail
-        raise DataError(f"rdrobust cannot estimate the mean effect on these data ({error})") from error
+    except Exception as error:
+        # rdrobust says with a plain Exception that data are unusable; other kinds come from its arithmetic.
+        if type(error) is Exception or isinstance(error, (ArithmeticError, ValueError, IndexError)):
+            raise DataError(f"rdrobust cannot estimate the mean effect on these data ({error})") from error
+        raise
     robust = "Robust"
     interval = out.ci.loc[robust]
     return MeanEffect(
