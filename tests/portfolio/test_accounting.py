@@ -111,7 +111,9 @@ def test_tradable_mask_in_a_backtest() -> None:
     tradable = close > 0
     tradable.loc[1, "b"] = False
     market = Market.from_prices(close, tradable=tradable)
-    result = backtest(market, lambda history: [0.0, 1.0, 0.0] if len(history) > 1 else [0, 0, 1.0], buy=0, sell=0)
+    result = backtest(
+        market, lambda history: [0.0, 1.0, 0.0] if len(history) > 1 else [0, 0, 1.0], buy=0, sell=0
+    )
     assert result.weights["b"].tolist() == [1.0, 1.0, 0.0]
 
 
@@ -162,7 +164,9 @@ def test_costs_by_asset_by_date_and_by_function_agree() -> None:
 def test_fee_hook_is_charged_on_top() -> None:
     close = [[1.0, 1.0]] * 3
     plain = backtest(close, {0: [0.0, 0.5, 0.5]}, buy=0.01, sell=0.01)
-    with_fee = backtest(close, {0: [0.0, 0.5, 0.5]}, buy=0.01, sell=0.01, fee=lambda trades, wealth: 0.005 / wealth)
+    with_fee = backtest(
+        close, {0: [0.0, 0.5, 0.5]}, buy=0.01, sell=0.01, fee=lambda trades, wealth: 0.005 / wealth
+    )
     assert plain.cost.iloc[0] == pytest.approx(1 - 1 / 1.01, abs=ROUNDING)
     assert with_fee.cost.iloc[0] == pytest.approx(1 - 0.995 / 1.01, abs=ROUNDING)
     with pytest.raises(DataError, match="fee returned"):

@@ -26,7 +26,12 @@ def market() -> Market:
     rng = np.random.default_rng(0)
     close = np.exp(rng.normal(0.0003, 0.015, (400, 5)).cumsum(axis=0))
     return Market.from_prices(
-        close, high=close * 1.01, low=close * 0.99, open=close, tradable=rng.random(close.shape) > 0.05, cash_rate=1e-4
+        close,
+        high=close * 1.01,
+        low=close * 0.99,
+        open=close,
+        tradable=rng.random(close.shape) > 0.05,
+        cash_rate=1e-4,
     )
 
 
@@ -58,20 +63,25 @@ def test_environment_equals_backtest(market: Market, lag: int, based: bool) -> N
     assert dones.all()
     for e, start in enumerate(starts):
         targets = {
-            start + k: softmax_weights(actions[k, e], None if base is None else base[start + k]) for k in range(steps)
+            start + k: softmax_weights(actions[k, e], None if base is None else base[start + k])
+            for k in range(steps)
         }
-        result = backtest(market, targets, buy=0.001, sell=0.003, lag=lag, start=start, stop=start + steps + 1)
+        result = backtest(
+            market, targets, buy=0.001, sell=0.003, lag=lag, start=start, stop=start + steps + 1
+        )
         np.testing.assert_allclose(net[:, e], result.net_returns, rtol=0, atol=PARITY)
         np.testing.assert_allclose(score[:, e], np.log1p(net[:, e]), rtol=1e-6)
         assert infos[e]["episode"]["wealth"] == pytest.approx(result.wealth.iloc[-1], abs=PARITY)
 
 
 def test_band_leaves_small_trades_out(market: Market) -> None:
-    env = PortfolioEnv(market, window=20, episode=5, band=0.2, reward="turnover", observation="index", initial="equal")
+    env = PortfolioEnv(
+        market, window=20, episode=5, band=0.2, reward="turnover", observation="index", initial="equal"
+    )
     env.reset(seed=0)
     env.step(np.array([-30.0, 0, 0, 0, 0, 0]))
     before = env.simulation.weights.copy()
-    assert 0.199 < before[0, 1:].min() + 0.01
+    assert before[0, 1:].min() + 0.01 > 0.199
     env.step(np.array([30.0, 0, 0, 0, 0, 0]))
     assert env.simulation.weights[0, 0] > 0.7  # frozen assets may stay
 
@@ -130,7 +140,9 @@ def test_end_of_episode_is_a_truncation_with_the_last_observation(market: Market
 def test_same_seed_same_episodes_and_starts_cover_the_data(market: Market) -> None:
     def starts(seed: int) -> Any:
         return PortfolioVecEnv(market, n_envs=2000, window=20, episode=100, seed=seed).reset()[:, :0].shape, (
-            PortfolioVecEnv(market, n_envs=2000, window=20, episode=100, seed=seed, observation="index").reset()[:, 0]
+            PortfolioVecEnv(
+                market, n_envs=2000, window=20, episode=100, seed=seed, observation="index"
+            ).reset()[:, 0]
         )
 
     first, second, other = starts(0)[1], starts(0)[1], starts(1)[1]
@@ -242,9 +254,7 @@ def test_telescoping_reward_adds_up_to_the_episode_sharpe() -> None:
 def test_average_sharpe_is_the_papers() -> None:
     returns = np.random.default_rng(0).normal(0.001, 0.01, 16)
     logs = np.concatenate([[0.0], np.log1p(returns)])
-    expected = [
-        np.sqrt(252) * logs[: k + 1].mean() / (logs[: k + 1].std() + 1e-7) / 16 for k in range(1, 17)
-    ]
+    expected = [np.sqrt(252) * logs[: k + 1].mean() / (logs[: k + 1].std() + 1e-7) / 16 for k in range(1, 17)]
     np.testing.assert_allclose(rewards.sequence("average_sharpe", returns), expected, rtol=1e-9)
 
 
@@ -278,7 +288,9 @@ def test_correlations_with_the_true_sharpe_agree_with_the_reference() -> None:
 
 def test_environment_rewards_are_the_sequences(market: Market) -> None:
     for name in rewards.NAMES:
-        envs = PortfolioVecEnv(market, n_envs=2, window=20, episode=30, reward=name, observation="index", seed=0)
+        envs = PortfolioVecEnv(
+            market, n_envs=2, window=20, episode=30, reward=name, observation="index", seed=0
+        )
         envs.reset()
         state = envs.simulation.state[0].copy()
         net, got, turned = [], [], []

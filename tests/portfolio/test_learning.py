@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +109,8 @@ def test_agent_is_saved_and_loaded_without_pickle(market: Market, tmp_path: Path
     again = Agent.load(folder)
     assert again.card == agent.card
     first, second = (
-        backtest(market, a.bind(market, 400), buy=0.001, sell=0.001, start=400).net_returns for a in (agent, again)
+        backtest(market, a.bind(market, 400), buy=0.001, sell=0.001, start=400).net_returns
+        for a in (agent, again)
     )
     assert first.equals(second)
     card = json.loads((folder / "card.json").read_text())
@@ -191,7 +191,14 @@ def test_killed_training_goes_on_to_the_same_weights(market: Market, tmp_path: P
 def test_ppo_finds_a_planted_signal_quickly() -> None:
     world = ar1_market(1600, 6, phi=-0.3, seed=1)
     agent = train(
-        world, rows=(0, 1200), network="mlp", window=10, steps=32_768, buy=0.0, sell=0.0, settings={"n_steps": 16}
+        world,
+        rows=(0, 1200),
+        network="mlp",
+        window=10,
+        steps=32_768,
+        buy=0.0,
+        sell=0.0,
+        settings={"n_steps": 16},
     )
     result = backtest(world, agent.bind(world, 1200), buy=0.0, sell=0.0, start=1200)
     equal = backtest(world, lambda history: [0.0] + [1 / 6] * 6, buy=0.0, sell=0.0, start=1200)
@@ -201,11 +208,16 @@ def test_ppo_finds_a_planted_signal_quickly() -> None:
 @pytest.mark.parametrize("algorithm", ["sb3-ppo", "trpo", "sac"])
 def test_other_algorithms_train_the_same_networks(algorithm: str, market: Market, tmp_path: Path) -> None:
     small = {**SMALL, "settings": None, "steps": 512, "n_envs": 16, "evaluations": 2, "evidence": 1.0}
-    small["settings"] = {"gradient_steps": 1, "learning_starts": 64, "batch_size": 32} if algorithm == "sac" else None
+    small["settings"] = (
+        {"gradient_steps": 1, "learning_starts": 64, "batch_size": 32} if algorithm == "sac" else None
+    )
     agent = train(market, algorithm=algorithm, **small)
     assert len(agent.curve) >= 1
     again = Agent.load(agent.save(tmp_path))
-    runs = [backtest(market, a.bind(market, 500), buy=0.0, sell=0.0, start=500).net_returns for a in (agent, again)]
+    runs = [
+        backtest(market, a.bind(market, 500), buy=0.0, sell=0.0, start=500).net_returns
+        for a in (agent, again)
+    ]
     assert runs[0].equals(runs[1])
     assert same_weights(agent, train(market, algorithm=algorithm, **small))
 
@@ -266,7 +278,5 @@ def test_selftest_reports_failures() -> None:
 
 @pytest.mark.slow
 def test_selftest_passes() -> None:
-    began = time.process_time()
     result = selftest()
     assert result.passed, result.summary()
-    assert time.process_time() > began

@@ -104,7 +104,9 @@ def test_same_seed_same_interval() -> None:
 
 def test_overfitting_is_half_without_skill_and_none_with_it() -> None:
     rng = np.random.default_rng(0)
-    values = [probability_of_backtest_overfitting(rng.normal(0, 0.01, (400, 10)), blocks=8) for _ in range(40)]
+    values = [
+        probability_of_backtest_overfitting(rng.normal(0, 0.01, (400, 10)), blocks=8) for _ in range(40)
+    ]
     assert np.mean(values) == pytest.approx(0.5, abs=0.1)
     skilled = rng.normal(0, 0.01, (400, 10))
     skilled[:, 3] += 0.004
@@ -144,7 +146,7 @@ def test_trial_log_counts_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
     returns = np.random.default_rng(0).normal(0.001, 0.01, 252)
     assert log.deflated_sharpe(returns) == deflated_sharpe(returns, log.sharpes())
     log.path.write_text(log.path.read_text() + "{broken\n")
-    with pytest.raises(DataError, match="line 6 .* damaged"):
+    with pytest.raises(DataError, match=r"line 6 .* damaged"):
         log.trials()
 
 

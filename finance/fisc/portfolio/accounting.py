@@ -189,7 +189,7 @@ def _check_simplex(name: str, weights: Float) -> None:
         raise DataError(f"{name} weights sum to {float(worst):.6g}; cash and assets together must sum to 1")
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def solve_mu(drifted: Float, target: Float, buy: Float, sell: Float, fee: float) -> float:
     """Solve the remainder factor of one portfolio, with a further `fee` as a fraction of wealth."""
     mu = 1.0
@@ -210,7 +210,7 @@ def solve_mu(drifted: Float, target: Float, buy: Float, sell: Float, fee: float)
     return mu
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def trade_kernel(
     drifted: Float,
     target: Float,

@@ -188,9 +188,10 @@ class Agent:
         card = self.card
         if card.base is None:
             return None
-        return baselines.path(
+        held: NDArray[np.float64] = baselines.path(
             market, card.base, buy=card.buy, sell=card.sell, window=card.base_window, every=card.base_every
         )
+        return held
 
     def save(self, folder: str | Path) -> Path:
         """Write ``weights.safetensors`` and ``card.json``; nothing in them can run code.

@@ -448,7 +448,8 @@ def _target(market: Market, given: Any, t: int) -> Float:
             f"target at {market.dates[t]} has shape {weights.shape}; "
             f"expected {market.n_assets + 1} weights, cash first, or {market.n_assets} without cash"
         )
-    return _normalised(weights[None], [market.dates[t]])[0]
+    checked: Float = _normalised(weights[None], [market.dates[t]])[0]
+    return checked
 
 
 def _normalised(weights: Float, dates: Any) -> Float:
@@ -489,7 +490,7 @@ def _table(market: Market, targets: Any) -> Float:
         if len(rest) <= 1 and set(market.assets) <= set(columns):
             order = [columns.index(c) for c in [*rest, *market.assets]]
             values = targets.to_numpy(dtype=np.float64)[:, order]
-        elif isinstance(targets.columns, pd.RangeIndex) or not set(columns) & set(market.assets):
+        elif targets.columns.dtype.kind == "i" or not set(columns) & set(market.assets):
             values = targets.to_numpy(dtype=np.float64)
         else:
             missing = [a for a in market.assets if a not in columns]

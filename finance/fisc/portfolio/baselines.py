@@ -40,7 +40,10 @@ WINDOW = 504  # closes of history behind an estimate: two years
 class Strategy(Protocol):
     """A named way to run money, not yet tied to a market."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How the strategy is called in tables."""
+        ...
 
     def bind(self, market: Market, start: int) -> Rule:
         """Return the rule for one market, first asked at row `start`."""
@@ -168,8 +171,9 @@ def _inverse_volatility(returns: Float) -> Float:
             f"{int((sd <= 0).sum())} assets did not move in the window of {len(returns)} returns, so that their "
             "inverse volatility is not defined; drop them or use a longer window"
         )
-    inverse: Float = 1.0 / sd
-    return inverse / inverse.sum()
+    inverse = 1.0 / sd
+    weights: Float = inverse / inverse.sum()
+    return weights
 
 
 def _equal(returns: Float) -> Float:
@@ -309,7 +313,8 @@ def get(name: str, *, window: int = WINDOW, every: int | None = None, **options:
         return Scheduled(name, functools.partial(allocate, name), every or MONTH, window)
     from fisc.portfolio import online
 
-    return online.get(name, **options)
+    rule: Strategy = online.get(name, **options)
+    return rule
 
 
 def rivals(names: Sequence[str] = NAMES, *, window: int = WINDOW) -> dict[str, Strategy]:

@@ -78,7 +78,7 @@ def _action_space(market: Market) -> gymnasium.spaces.Box:
     return gymnasium.spaces.Box(-LOGIT_BOUND, LOGIT_BOUND, (market.n_assets + 1,), np.float32)
 
 
-class PortfolioVecEnv(VecEnv):  # type: ignore[misc]
+class PortfolioVecEnv(VecEnv):
     """All environments of one market in one array, for stable-baselines3.
 
     One step: the action of row ``t`` (logits, cash first) becomes a portfolio by softmax; it is
@@ -243,7 +243,7 @@ class PortfolioVecEnv(VecEnv):  # type: ignore[misc]
         return [None] * self.num_envs
 
 
-class PortfolioEnv(gymnasium.Env):  # type: ignore[misc]
+class PortfolioEnv(gymnasium.Env):
     """The same market as one gymnasium environment.
 
     Parameters are those of `PortfolioVecEnv` without `n_envs`. ``reset(options={"start": row})``

@@ -75,12 +75,18 @@ class PathPortfolio(Portfolio):  # type: ignore[misc]
             sample_weight=sample_weight,
             weight_drift=True,
         )
-        self._loaded = False
-        self.path_returns, self.path_weights, self.path_end = path_returns, path_weights, path_end
-        self.returns = np.asarray(path_returns, dtype=np.float64)
-        self.ending_weights = np.asarray(path_end, dtype=np.float64)
-        self._loaded = True
-        self._weights_path = np.asarray(path_weights, dtype=np.float64)
+        # Attributes of the parent are read-only once it has been built.
+        for name_, value in (
+            ("_loaded", False),
+            ("path_returns", path_returns),
+            ("path_weights", path_weights),
+            ("path_end", path_end),
+            ("returns", np.asarray(path_returns, dtype=np.float64)),
+            ("ending_weights", np.asarray(path_end, dtype=np.float64)),
+            ("_weights_path", np.asarray(path_weights, dtype=np.float64)),
+            ("_loaded", True),
+        ):
+            object.__setattr__(self, name_, value)
 
 
 class RLPortfolio(BaseOptimization):  # type: ignore[misc]
@@ -303,7 +309,8 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
             Net of this estimator's costs; wealth starts in cash.
         """
         if getattr(self, "weights_", None) is None or self.fallback_ is not None:
-            return super().predict(X)
+            plain: PathPortfolio = super().predict(X)
+            return plain
         seen = self.market_
         after = self._market(X, reset=False)
         close = np.vstack([seen.close, seen.close[-1] * after.close[1:]])

@@ -536,7 +536,7 @@ def _assemble(
     if log is not None:
         for name, runs in by_seed.items():
             for seed in runs:
-                log.add({"name": name, **options}, seed=seed, sharpe=float(seed_sharpes.loc[seed, name]))
+                log.add({"name": name, **options}, seed=seed, sharpe=float(seed_sharpes[name][seed]))
         tried = log.sharpes()
     else:
         tried = seed_sharpes.to_numpy().ravel() / np.sqrt(PERIODS_PER_YEAR)

@@ -36,7 +36,7 @@ def _split(observations: Tensor) -> tuple[Tensor, Tensor]:
     return observations[:, 0].long(), observations[:, 1:]
 
 
-class ActorCritic(ActorCriticPolicy):  # type: ignore[misc]
+class ActorCritic(ActorCriticPolicy):
     """A `PolicyNetwork` as policy of PPO and TRPO.
 
     Parameters
@@ -56,8 +56,9 @@ class ActorCritic(ActorCriticPolicy):  # type: ignore[misc]
     def _build(self, lr_schedule: Any) -> None:
         core, view = self._given
         self.core, self.view = core, view
-        self.action_dist = DiagGaussianDistribution(int(np.prod(self.action_space.shape)))
-        self.optimizer = self.optimizer_class(core.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+        self.action_dist = DiagGaussianDistribution(int(np.prod(self.action_space.shape or ())))
+        make: Any = self.optimizer_class
+        self.optimizer = make(core.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
     def _evaluate(self, observations: Tensor) -> tuple[Any, Tensor]:
         index, tail = _split(observations)
@@ -66,27 +67,27 @@ class ActorCritic(ActorCriticPolicy):  # type: ignore[misc]
             logits, self.core.log_std.expand(logits.shape[-1])
         ), values[:, None]
 
-    def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Return actions, values and log probabilities."""
         distribution, values = self._evaluate(obs)
         actions = distribution.get_actions(deterministic=deterministic)
         return actions, values, distribution.log_prob(actions)
 
-    def evaluate_actions(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return values, log probabilities and entropies of given actions."""
         distribution, values = self._evaluate(obs)
         return values, distribution.log_prob(actions), distribution.entropy()
 
-    def get_distribution(self, obs: Tensor) -> Any:
+    def get_distribution(self, obs: Any) -> Any:
         """Return the distribution of actions."""
         return self._evaluate(obs)[0]
 
-    def predict_values(self, obs: Tensor) -> Tensor:
+    def predict_values(self, obs: Any) -> Tensor:
         """Return values."""
         return self._evaluate(obs)[1]
 
 
-class GatherExtractor(BaseFeaturesExtractor):  # type: ignore[misc]
+class GatherExtractor(BaseFeaturesExtractor):
     """What a critic of SAC sees: the mean vector of a trunk of its own and the tail.
 
     Parameters
@@ -111,13 +112,13 @@ class GatherExtractor(BaseFeaturesExtractor):  # type: ignore[misc]
         return torch.cat([vectors.flatten(1), tail], dim=1)
 
 
-class _SquashedActor(Actor):  # type: ignore[misc]
+class _SquashedActor(Actor):
     """The actor of SAC with a `PolicyNetwork` in it; logits pass through ``10 tanh(x / 10)``."""
 
     core: PolicyNetwork
     core_view: MarketView
 
-    def get_action_dist_params(self, obs: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def get_action_dist_params(self, obs: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         index, tail = _split(obs)
         logits, _ = self.core(self.core_view.gather(index), tail)
         # Exploration is in units of the squashed action, a tenth of a logit.
@@ -125,7 +126,7 @@ class _SquashedActor(Actor):  # type: ignore[misc]
         return logits / LOGIT_BOUND, log_std.clamp(-10.0, 2.0).expand_as(logits), {}
 
 
-class SquashedPolicy(SACPolicy):  # type: ignore[misc]
+class SquashedPolicy(SACPolicy):
     """Policy of SAC around a `PolicyNetwork`.
 
     Parameters
@@ -148,7 +149,7 @@ class SquashedPolicy(SACPolicy):  # type: ignore[misc]
         return actor
 
 
-class _Watch(BaseCallback):  # type: ignore[misc]
+class _Watch(BaseCallback):
     """Judge the network every so many steps, and stop when patience runs out."""
 
     def __init__(self, judge: Any, every: int, report: Any, curve: list[dict[str, float]]) -> None:
@@ -236,7 +237,7 @@ def _algorithm(name: str, n_envs: int) -> tuple[Any, dict[str, Any]]:
             "ent_coef": 0.01,
             "learning_rate": 1e-3,
         }
-    rollout = {**horizon, "n_steps": 32, "gae_lambda": 0.7, "batch_size": 1024}
+    rollout = {**horizon, "n_steps": 32, "gae_lambda": 0.7, "batch_size": min(1024, 32 * n_envs)}
     if name == "trpo":
         contrib = require("sb3_contrib", extra="portfolio")
         return contrib.TRPO, {**rollout, "target_kl": 0.02, "learning_rate": 2e-3}

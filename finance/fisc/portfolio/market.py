@@ -182,7 +182,7 @@ class Market:
     @property
     def n_assets(self) -> int:
         """Number of assets, cash not counted."""
-        return self.close.shape[1]
+        return int(self.close.shape[1])
 
     @functools.cached_property
     def relatives(self) -> Float:
@@ -262,7 +262,7 @@ class Market:
         )
 
     def __len__(self) -> int:
-        return self.close.shape[0]
+        return int(self.close.shape[0])
 
     def __repr__(self) -> str:
         ends = [d.date() if isinstance(d, pd.Timestamp) else d for d in (self.dates[0], self.dates[-1])]

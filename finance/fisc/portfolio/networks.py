@@ -265,8 +265,8 @@ class PolicyNetwork(nn.Module):
             nn.Linear(width + 1 + _CONTEXT, width), nn.Tanh(), nn.Linear(width, 1)
         )
         for head in (self.asset_head, self.cash_head, self.value_head):
-            nn.init.zeros_(head[-1].weight)
-            nn.init.zeros_(head[-1].bias)
+            nn.init.zeros_(head[-1].get_parameter("weight"))
+            nn.init.zeros_(head[-1].get_parameter("bias"))
         self.log_temperature = nn.Parameter(torch.tensor(float(np.log(options.temperature))))
         self.log_std = nn.Parameter(torch.tensor(options.log_std))
 

@@ -226,7 +226,8 @@ def project_to_simplex(point: Float) -> Float:
     ordered = np.sort(point)[::-1]
     above = (np.cumsum(ordered) - 1.0) / np.arange(1, point.size + 1)
     last = int(np.nonzero(ordered > above)[0][-1])
-    return np.maximum(point - above[last], 0.0)
+    nearest: Float = np.maximum(point - above[last], 0.0)
+    return nearest
 
 
 _RULES = {"eg": EG, "olmar": OLMAR, "universal": Universal, "best_crp": BestCRP}

@@ -93,9 +93,11 @@ def reference_rewards(simulation: Simulation) -> NDArray[np.float64]:
         held = simulation.base[:-1]
     returns = (held * market.relatives).sum(axis=1) - 1.0
     if kind.name in ("log_return", "drawdown", "turnover"):
-        return np.log1p(returns)
+        rewards: NDArray[np.float64] = np.log1p(returns)
+        return rewards
     if kind.name == "mean_variance":
-        return returns - 0.5 * kind.risk_aversion * returns**2
+        quadratic: NDArray[np.float64] = returns - 0.5 * kind.risk_aversion * returns**2
+        return quadratic
     if kind.name == "differential_sharpe":
         return differential_sharpe_by_row(market, returns, kind.eta)
     return np.zeros_like(returns)
@@ -212,7 +214,7 @@ class PPO:
         kl, clipped, updates = 0.0, 0.0, 0
         for _ in range(options.epochs):
             order = torch.from_numpy(self.rng.permutation(len(index)))
-            for chosen in order.split(options.batch):
+            for chosen in torch.split(order, options.batch):
                 mean, values = self.network(self.view.gather(index[chosen]), tails[chosen])
                 log_std = self.network.log_std
                 z = (actions[chosen] - mean) * (-log_std).exp()
@@ -225,7 +227,7 @@ class PPO:
                 value_loss = (values - wanted[chosen]).square().mean()
                 loss = policy_loss + options.value_weight * value_loss
                 self.optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 torch.nn.utils.clip_grad_norm_(self.network.parameters(), options.max_grad_norm)
                 self.optimiser.step()
                 with torch.no_grad():

@@ -114,7 +114,7 @@ def as_reward(reward: str | Reward) -> Reward:
     return reward if isinstance(reward, Reward) else Reward(check_option("reward", reward, NAMES))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def differential_sharpe(R: float, A: float, B: float) -> float:
     """Return the differential Sharpe ratio of one return.
 
@@ -140,16 +140,16 @@ def differential_sharpe(R: float, A: float, B: float) -> float:
     0.888289
     """
     variance = max(B - A * A, 1e-12)
-    return float((B * (R - A) - 0.5 * A * (R * R - B)) / variance**1.5)
+    return float((B * (R - A) - 0.5 * A * (R * R - B)) / (variance * math.sqrt(variance)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def step_kernel(code: int, R: float, turnover: float, state: Float, parameters: Float) -> float:
     """Return the reward of one step and move the state."""
     if code == 0:
         return math.log1p(R)
     if code == 1:
-        return R - 0.5 * parameters[1] * R * R
+        return float(R - 0.5 * parameters[1] * R * R)
     if code == 2:
         A, B = state[0], state[1]
         reward = differential_sharpe(R, A, B)
@@ -166,21 +166,21 @@ def step_kernel(code: int, R: float, turnover: float, state: Float, parameters: 
         state[1] += delta / n
         state[2] += delta * (x - state[1])
         if code == 4:
-            return _ROOT * state[1] / (math.sqrt(state[2] / n) + 1e-7) / parameters[4]
+            return float(_ROOT * state[1] / (math.sqrt(state[2] / n) + 1e-7) / parameters[4])
         before = state[3]
         if n >= parameters[3] and state[2] > 0.0:
             state[3] = _ROOT * state[1] / math.sqrt(state[2] / (n - 1.0))
-        return state[3] - before
+        return float(state[3] - before)
     growth = math.log1p(R)
     if code == 5:
         depth = max(0.0, state[0] - growth)
         deeper = max(0.0, depth - state[0])
         state[0] = depth
-        return growth - parameters[2] * deeper
-    return growth - parameters[2] * turnover
+        return float(growth - parameters[2] * deeper)
+    return float(growth - parameters[2] * turnover)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def observe_kernel(code: int, state: Float, parameters: Float, out: NDArray[np.float32]) -> None:
     """Write the three numbers of the state that the policy sees."""
     out[0] = 0.0
@@ -200,7 +200,7 @@ def observe_kernel(code: int, state: Float, parameters: Float, out: NDArray[np.f
         out[0] = 10.0 * state[0]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _sequence(code: int, returns: Float, turnover: Float, state: Float, parameters: Float) -> Float:
     rewards = np.empty(returns.size)
     for i in range(returns.size):

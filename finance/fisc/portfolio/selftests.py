@@ -282,8 +282,8 @@ def _untrained(market: Market, network: str, base: str | None, seed: int) -> Age
     run = _Run(market, options, None)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for head in (run.network.asset_head, run.network.cash_head):
-            head[-1].weight.normal_(0.0, 0.5, generator=generator)
+        for last in (run.network.asset_head[-1], run.network.cash_head[-1]):
+            torch.nn.init.normal_(last.get_parameter("weight"), 0.0, 0.5, generator=generator)
     return run.agent(0)
 
 
@@ -341,7 +341,7 @@ def _leak_checks(seed: int) -> list[dict[str, Any]]:
     rows.append(
         _row("leak", "a rule that looks ahead is caught", "yes" if caught else "no", "yes", bool(caught))
     )
-    small = {
+    small: dict[str, Any] = {
         "network": "mlp",
         "window": 20,
         "episode": 16,

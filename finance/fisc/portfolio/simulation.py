@@ -29,7 +29,7 @@ LOGIT_BOUND = 10.0  # of the declared action space; a gap of 20 puts 1 - 2e-9 in
 _SMALLEST_BASE = 1e-8  # full support: a departure can reach assets that the base leaves out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _target(logits: Float32, base: Float, has_base: bool, out: Float) -> None:
     """Softmax of the logits, times the base portfolio where there is one."""
     highest = -math.inf
@@ -45,7 +45,7 @@ def _target(logits: Float32, base: Float, has_base: bool, out: Float) -> None:
         out[i] /= total
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _write_tail(
     k: int,
     episode: int,
@@ -69,7 +69,7 @@ def _write_tail(
     rw.observe_kernel(code, state, parameters, out[position + 1 :])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _step(
     actions: Float32,
     t: NDArray[np.int64],
@@ -143,7 +143,7 @@ def _step(
         _write_tail(k[e], episode, weights[e], waiting[e], code, state[e], parameters, tail[e])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _write_tails(
     which: NDArray[np.int64],
     k: NDArray[np.int64],

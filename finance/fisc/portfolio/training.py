@@ -299,8 +299,7 @@ class _Run:
             lag=options.lag,
             start=self.split,
         )
-        excess: NDArray[np.float64] = (result.net_returns - result.cash_returns).to_numpy()
-        return excess
+        return np.array(result.net_returns - result.cash_returns, dtype=np.float64)
 
 
 class Judge:
@@ -409,7 +408,7 @@ class _Checkpoint:
 
         tensors, plain = ppo.state()
         tensors |= {f"best.{name}": value for name, value in judge.weights.items()}
-        tensors["judge.best"] = torch.from_numpy(judge.best)
+        tensors["judge.best"] = torch.from_numpy(judge.best.copy())
         plain |= {
             "identity": self.identity,
             "judge": [judge.best_sharpe, judge.best_steps, judge.waited],
@@ -451,7 +450,8 @@ class _Reporter:
     """A progress bar, a callable, or nothing, behind one call per row of the training curve."""
 
     def __init__(self, progress: bool | Report, total: int) -> None:
-        self.given, self.total, self.bar, self.last = progress, total, None, float("nan")
+        self.given, self.total, self.last = progress, total, float("nan")
+        self.bar: Any = None
 
     def __enter__(self) -> Report:
         if callable(self.given):
@@ -461,7 +461,7 @@ class _Reporter:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar: Any = Progress(*columns)
+        self.bar = Progress(*columns)
         self.bar.start()
         task = self.bar.add_task("validation Sharpe   –", total=self.total)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fisc.data import DataError, DataWarning, atomic_write, fingerprint
-from fisc.portfolio.market import Market
+from fisc.portfolio.market import PERIODS_PER_YEAR, Market
 from fisc.portfolio.statistics import deflated_sharpe
 
 __all__ = ["HoldOut", "TrialLog"]
@@ -80,7 +80,8 @@ class TrialLog:
 
     def sharpes(self) -> NDArray[np.float64]:
         """Return the Sharpe ratios per period of all trials."""
-        return np.array([trial["sharpe"] for trial in self.trials()]) / np.sqrt(252)
+        annual = np.array([trial["sharpe"] for trial in self.trials()], dtype=np.float64)
+        return np.asarray(annual / np.sqrt(PERIODS_PER_YEAR))
 
     def deflated_sharpe(self, returns: ArrayLike) -> float:
         """Return the deflated Sharpe ratio of `returns` given every trial in the log."""
