@@ -197,6 +197,15 @@ class TestFunctionals:
         assert float(top_share(FINE, FINE, 0.1)) == pytest.approx(0.19, abs=1e-4)
         assert float(variance(norm.ppf(FINE, 3.0, 2.0), FINE)) == pytest.approx(4.0, rel=0.01)
 
+    def test_top_share_between_grid_points(self) -> None:
+        q, curve = np.array([0.2, 0.4, 0.6, 0.8]), np.array([1.0, 2.0, 4.0, 9.0])
+        fine = (np.arange(200_000) + 0.5) / 200_000
+        values = np.interp(fine, q, curve)
+        for top in (0.07, 0.33, 0.5, 0.95):
+            assert float(top_share(curve, q, top)) == pytest.approx(
+                values[fine > 1 - top].sum() / values.sum(), abs=1e-4
+            )
+
     def test_linear_functionals(self, sharp: R3DResult, fuzzy: R3DResult) -> None:
         for fit in (sharp, fuzzy):
             mean = fit.functional("mean")
@@ -381,6 +390,23 @@ class TestDiagnostics:
         assert found.estimate == pytest.approx(out.coef.loc["Robust"].iloc[0], rel=1e-12)
         assert found.se == pytest.approx(out.se.loc["Robust"].iloc[0], rel=1e-12)
         assert "rdrobust on unit means" in sharp.summary()
+
+    def test_without_a_scalar_companion(self, sharp: R3DResult, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What rdrobust refuses is said; a fault that is none of the data's is not hidden."""
+        import rdrobust as package
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise Exception("Not enough variability")
+
+        monkeypatch.setattr(package, "rdrobust", refuse)
+        assert "no scalar companion: rdrobust cannot estimate" in sharp.summary()
+
+        def fault(*_: Any, **__: Any) -> None:
+            raise TypeError("a fault")
+
+        monkeypatch.setattr(package, "rdrobust", fault)
+        with pytest.raises(TypeError, match="a fault"):
+            sharp.summary()
 
 
 class TestPresentation:
