@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fisc.data import DataError, OptionError
 from fisc.economist import TaxSchedule, Workers, outcome_of_hours, respond
+from fisc.economist.objective import WelfareOfRates
 
 #: Relative to the worker's utility; the stored answers carry about 1e-12.
 UTILITY = 1e-10
@@ -109,6 +110,17 @@ def test_a_tie_goes_to_the_lower_segment_and_to_fewer_hours() -> None:
     grid = Workers([2.0], 1.0, 2.0, hours_grid=[0.0, 2.0])
     for engine in ("compiled", "numpy"):
         assert respond(grid, TaxSchedule.flat(0.0), engine=engine).hours.tolist() == [0.0]
+
+
+def test_an_exact_tie_between_brackets_goes_to_the_lower_one() -> None:
+    # delta 2 and A = 100: value 100 (1/2)^2 / 2 = 12.5 at income 50, and 50 - 75/2 = 12.5 at income 100.
+    worker = Workers([10.0], 0.5, 2.0)
+    law = TaxSchedule([0.0, 75.0], [0.5, 0.0])
+    for engine in ("compiled", "numpy"):
+        out = respond(worker, law, engine=engine)
+        assert out.income.tolist() == [50.0]
+        assert out.utility.tolist() == [12.5 + 25.0]
+    assert WelfareOfRates(worker, law.edges, "utilitarian")(law.rates[None, :])[0] == 37.5
 
 
 def test_at_a_rate_of_one_nobody_works() -> None:

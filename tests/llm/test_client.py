@@ -206,6 +206,30 @@ def test_a_budget_is_never_exceeded(budget: Budget, price: Price) -> None:
     assert len(client.cache) == ledger.requests  # what was paid for is kept
 
 
+def test_requests_under_way_when_the_budget_ends_are_kept() -> None:
+    class Slow(ScriptedModel):
+        async def complete(self, request: ChatRequest) -> Completion:
+            await asyncio.sleep(0.02)
+            return await super().complete(request)
+
+    client = Client(Slow(lambda _: '{"hours": 5}'), ledger=Ledger(Price(), Budget(requests=3)), concurrency=4)
+    with pytest.raises(BudgetError):
+        client.ask_all([[user(str(i))] for i in range(40)], Hours)
+    assert client.ledger.requests == 3 == len(client.cache)
+    assert client.ledger.completion_tokens == 9
+
+
+def test_one_refused_key_ends_all_questions_at_once() -> None:
+    class Refused(ScriptedModel):
+        async def complete(self, request: ChatRequest) -> Completion:
+            raise ServerError("the key is refused")
+
+    client = Client(Refused(lambda _: ""), concurrency=2)
+    with pytest.raises(ServerError, match="the key is refused"):
+        client.ask_all([[user(str(i))] for i in range(200)], Hours)
+    assert client.ledger.requests <= 2
+
+
 class Flaky(ScriptedModel):
     """Fails so many times in a row before each answer."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from fisc.data import DataError
 from fisc.llm.cache import ResponseCache
-from fisc.llm.errors import ServerError, TransportError
+from fisc.llm.errors import BudgetError, LanguageModelError, ServerError, TransportError
 from fisc.llm.ledger import Ledger
 from fisc.llm.messages import ChatRequest, Completion, Message, assistant, user
 from fisc.llm.models import Model
@@ -120,6 +120,7 @@ class Client:
         self._longest_pause = longest_pause
         self._hopeless = 0
         self._answered = False
+        self._halt: LanguageModelError | None = None
         self._jitter = random.Random(0)
 
     def request(self, messages: Sequence[Message], max_tokens: int | None = None) -> ChatRequest:
@@ -167,19 +168,23 @@ class Client:
 
         async def run() -> list[Answer[T]]:
             gate = asyncio.Semaphore(self.concurrency)
+            self._halt = None
             try:
-                tasks = [
-                    asyncio.ensure_future(self._ask(question, schema, one, max_tokens, gate))
-                    for question, one in zip(questions, checks, strict=True)
-                ]
-                try:
-                    return list(await asyncio.gather(*tasks))
-                finally:
-                    for task in tasks:
-                        task.cancel()
-                    await asyncio.gather(*tasks, return_exceptions=True)
+                outcomes = await asyncio.gather(
+                    *(
+                        self._ask(question, schema, one, max_tokens, gate)
+                        for question, one in zip(questions, checks, strict=True)
+                    ),
+                    return_exceptions=True,  # requests under way are paid for: let them finish
+                )
             finally:
                 await self.model.close()
+            answers: list[Answer[T]] = []
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                answers.append(outcome)
+            return answers
 
         return _run(run())
 
@@ -192,6 +197,7 @@ class Client:
         max_tokens: int | None = None,
     ) -> Answer[T]:
         """Ask one question; see `ask_all`. The caller closes the model."""
+        self._halt = None
         return await self._ask(messages, schema, check, max_tokens, asyncio.Semaphore(1))
 
     async def _ask(
@@ -243,10 +249,19 @@ class Client:
             return found
         async with gate:
             for attempt in range(1, self.attempts + 1):
-                reserved = self.ledger.reserve(request.prompt_tokens(), request.max_tokens)
+                if self._halt is not None:  # another question has found that there is no going on
+                    raise self._halt
+                try:
+                    reserved = self.ledger.reserve(request.prompt_tokens(), request.max_tokens)
+                except BudgetError as error:
+                    self._halt = error
+                    raise
                 start = time.perf_counter()
                 try:
                     completion = await self.model.complete(request)
+                except ServerError as error:
+                    self._halt = error
+                    raise
                 except TransportError as error:
                     self.ledger.failures[error.kind] += 1
                     if attempt == self.attempts:
@@ -269,10 +284,11 @@ class Client:
         """Raise ServerError if nothing was ever answered, or nothing for long."""
         self._hopeless += 1
         if not self._answered or self._hopeless >= HOPELESS:
-            raise ServerError(
+            self._halt = ServerError(
                 f"no usable answer from {self.model.name!r} after {self.attempts} attempts each at {self._hopeless} "
                 f"question(s): {error}"
-            ) from None
+            )
+            raise self._halt from None
 
 
 def _validated(schema: type[T], value: Any) -> tuple[T, bool]:

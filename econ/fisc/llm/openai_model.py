@@ -116,7 +116,9 @@ class OpenAIModel:
             failure = TransportError(
                 "protocol", f"the server's answer is not of the protocol: {_scrubbed(error)}"
             )
-        raise failure from None  # the library's exception may quote the key
+        # Raised here, outside the handlers, so that the library's exception, which may quote the key,
+        # is not its context.
+        raise failure
 
     async def _send(self, request: ChatRequest) -> Any:
         options: dict[str, Any] = {}
