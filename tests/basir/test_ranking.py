@@ -13,6 +13,7 @@ from fisc.basir import (
     evaluate_ranking,
     index_sectors,
     packaged_signals,
+    ranking_signals,
     walk_forward,
 )
 from fisc.data import DataError, DataWarning, load_budget_attention
@@ -195,3 +196,28 @@ def test_the_honest_answer_on_real_budgets_is_no_call() -> None:
     assert (table["calls"] == 0).all()
     assert (table["low"] < 0).all()
     assert table["coverage"].between(0.8, 0.97).all()
+
+
+def test_price_signals_end_the_day_before_the_speech() -> None:
+    rng = np.random.default_rng(0)
+    mentions = load_budget_attention()
+    budget = mentions.index[-1]
+    days = pd.bdate_range(end=budget, periods=300)
+    moves = rng.normal(0, 0.01, (300, 2))
+    prices = pd.DataFrame(100 * np.cumprod(1 + moves, axis=0), index=days, columns=["NIFTY IT", "MARKET"])
+    past = pd.Series([1.0], index=pd.MultiIndex.from_tuples([(mentions.index[-2], "NIFTY IT")]))
+    arguments = {"groups": {"NIFTY IT": ["IT - Software"]}, "budgets": [budget], "market": "MARKET"}
+    row = ranking_signals(mentions, past, prices=prices, **arguments).iloc[0]
+    assert row["momentum"] == pytest.approx(
+        100 * (prices["NIFTY IT"].iloc[-2] / prices["NIFTY IT"].iloc[-23] - 1)
+    )
+    known = 100 * prices.pct_change().iloc[-251:-1]
+    assert row["beta"] == pytest.approx(np.polyfit(known["MARKET"], known["NIFTY IT"], 1)[0])
+    shaken = prices.copy()
+    shaken.iloc[-1] *= 3
+    assert ranking_signals(mentions, past, prices=shaken, **arguments).iloc[0].equals(row)
+    assert row["last_budget"] == 1.0
+    with pytest.raises(DataError, match="there is no speech of"):
+        ranking_signals(mentions, past, groups=arguments["groups"], budgets=["2031-02-01"])
+    with pytest.raises(DataError, match="groups name sectors that mentions lacks: Steels"):
+        ranking_signals(mentions, past, groups={"NIFTY IT": ["Steels"]})

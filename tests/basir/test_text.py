@@ -59,6 +59,9 @@ def test_muting_keeps_every_place(text: str) -> None:
 
 
 def test_parliament_is_no_dwelling() -> None:
+    said = "The House heard the Finance Minister on foreign exchange."
+    assert len(mute_formulas(said)) == len(said)
+    assert mute_formulas(said).index("heard") == said.index("heard")
     assert "House" not in mute_formulas("I thank the House, and the Finance Minister.")
     assert "house" in mute_formulas("A tax on the house property")
 
