@@ -218,3 +218,29 @@ def test_select_bandwidth_is_what_r3d_uses(data: pd.DataFrame, method: str) -> N
     base = fit(data, method)
     np.testing.assert_array_equal(chosen.bandwidth, base.bandwidth)
     assert chosen.bandwidth_treatment == base.bandwidth_treatment
+
+
+def test_streamed_blocks_end_where_units_end(
+    data: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import duckdb
+
+    from fisc.r3d import files
+
+    data.to_parquet(tmp_path / "data.parquet", row_group_size=300)
+    monkeypatch.setattr(files, "ROWS_IN_MEMORY", 700)
+    with duckdb.connect() as connection:
+        query = f"SELECT unit, y FROM read_parquet('{tmp_path / 'data.parquet'}')"
+        blocks = list(files._stream(connection, query, "unit", rows_at_once=130))
+    units = [set(block["unit"]) for block in blocks]
+    assert len(blocks) > 5
+    assert sum(len(u) for u in units) == len(set().union(*units)) == 160
+    np.testing.assert_array_equal(pd.concat(blocks)["y"], data["y"])
+
+
+def test_level_of_covariates_does_not_matter(data: pd.DataFrame, method: str) -> None:
+    """Limit curves are those of units with average covariates, wherever the covariates are counted from."""
+    z = np.random.default_rng(3).standard_normal(160)[data["unit"]]
+    base = fit(data.assign(z=z), method, covariates="z")
+    moved = fit(data.assign(z=10.0 * z + 500.0), method, covariates="z")
+    np.testing.assert_allclose(curves(moved), curves(base), rtol=1e-9, atol=1e-9)

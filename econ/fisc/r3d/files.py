@@ -195,13 +195,15 @@ def _usable(
     return condition
 
 
-def _stream(connection: duckdb.DuckDBPyConnection, query: str, unit: str) -> Iterator[pd.DataFrame]:
+def _stream(
+    connection: duckdb.DuckDBPyConnection, query: str, unit: str, rows_at_once: int = 1_000_000
+) -> Iterator[pd.DataFrame]:
     """Blocks of rows that end where a unit ends, in the file's order."""
     import pandas as pd
 
     # A cursor of its own, so that other queries do not end the stream.
     cursor = connection.cursor()
-    reader = cursor.sql(query).to_arrow_reader(1_000_000)
+    reader = cursor.sql(query).to_arrow_reader(rows_at_once)
     held: list[pd.DataFrame] = []
     count = 0
     for batch in reader:
