@@ -93,6 +93,11 @@ def test_zero_shot_works_for_an_own_taxonomy(excerpts: pd.DataFrame) -> None:
     ]
 
 
+def test_score_is_micro_f1(fitted: SectorClassifier, excerpts: pd.DataFrame) -> None:
+    assert fitted.score(["Duty on cement."], [["Cement"]]) == 1.0
+    assert 0.8 < fitted.score(excerpts["text"], excerpts["sectors"]) < 1.0
+
+
 def test_sklearn_can_clone_it(fitted: SectorClassifier) -> None:
     assert clone(fitted).get_params() == fitted.get_params()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 
 from fisc.basir.formulas import mute_formulas
 from fisc.basir.language import share_of_english
@@ -62,7 +62,7 @@ class FitReport:
     provenance: Provenance
 
 
-class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SectorClassifier(BaseEstimator):  # type: ignore[misc]
     """Multi-label classifier of budget texts over a taxonomy of sectors.
 
     One logistic model is shared by all (text, sector) pairs. It reads scores of how well the words of
@@ -260,6 +260,23 @@ class SectorClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         order = np.argsort(-values, axis=1, kind="stable")
         return [[self.classes_[j] for j in order[i] if chosen[i, j]] for i in range(len(values))]
+
+    def score(self, texts: Iterable[str], labels: Iterable[Iterable[str]]) -> float:
+        """Return micro-F1 on labelled texts; `fisc.basir.cross_validate` gives intervals and more.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        labels : sequence of lists of str
+
+        Returns
+        -------
+        float
+        """
+        from fisc.basir.metrics import f1_micro
+
+        truth = self.taxonomy_.encode(labels)
+        return f1_micro(truth, self.taxonomy_.encode(self.predict(texts)))
 
     def explain(self, text: str) -> Evidence:
         """Return the words and sentences of one text that carried its sectors.
