@@ -71,6 +71,17 @@ def test_own_weights_govern_the_planners_too() -> None:
     assert result.gap("hill") <= 1.0
 
 
+def test_several_seeds_give_an_interval() -> None:
+    result = compare(Workers.sample(80, population="acs"), planners=("cmaes",), years=12, seeds=3, restarts=1)
+    reached = result.reached["cmaes"]
+    assert reached.size == 3
+    assert reached[0] == result.progress["cmaes"].max()
+    assert np.ptp(reached) > 0.0
+    assert f"[{100 * reached.min():.2f}, {100 * reached.max():.2f}, 3 seeds]" in result.section().finding
+    with pytest.raises(DataError, match="seeds must be a whole number"):
+        compare(Workers.sample(5), seeds=0)
+
+
 def test_bad_comparisons_are_refused() -> None:
     workers = Workers.sample(20)
     with pytest.raises(OptionError, match="did you mean 'bayesian'"):

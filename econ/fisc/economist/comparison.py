@@ -15,6 +15,7 @@ from fisc.economist.criteria import Criterion, criterion_of, gap_closed, welfare
 from fisc.economist.optimum import Optimum, optimal_schedule
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond
+from fisc.economist.results import SimulationResult
 from fisc.economist.schedule import FloatArray, TaxSchedule
 from fisc.economist.simulation import Simulation
 from fisc.report import Result
@@ -43,7 +44,9 @@ class Comparison(Result):
     welfare : dict of str to float
     outcomes : dict of str to Outcome
     progress : dict of str to ndarray, shape (Y,)
-        Gap closed by year, for planners that learn.
+        Gap closed by year, for planners that learn; of the first seed.
+    reached : dict of str to ndarray, shape (S,)
+        Gap closed by the best year of each seed, for planners that learn.
     skill : ndarray, shape (n,)
     optimum : Optimum
     provenance : Provenance
@@ -54,6 +57,7 @@ class Comparison(Result):
     welfare: dict[str, float]
     outcomes: dict[str, Outcome]
     progress: dict[str, FloatArray]
+    reached: dict[str, FloatArray]
     skill: FloatArray
     optimum: Optimum
     provenance: Provenance = field(compare=False)
@@ -170,12 +174,16 @@ class Comparison(Result):
         table = self.to_frame().sort_values("welfare", ascending=False)
         whole = {"mean_income": 0, "rebate": 0, "mean_hours": 1, "gap_closed": 4, "welfare": 1}
         best = max(self.progress, key=self.gap) if self.progress else "best flat"
+        runs = self.reached.get(best, np.empty(0))
+        spread = (
+            f" [{100 * runs.min():.2f}, {100 * runs.max():.2f}, {runs.size} seeds]" if runs.size > 1 else ""
+        )
         return Section(
             "Tax planner",
             question="Which income tax makes this population best off, and how close do planners come?",
             finding=(
-                f"The {best} {'planner' if self.progress else 'tax'} closes {100 * self.gap(best):.2f} % of the "
-                "welfare gap between US law and the true optimum; "
+                f"The {best} {'planner' if self.progress else 'tax'} closes {100 * self.gap(best):.2f} %{spread} "
+                "of the welfare gap between US law and the true optimum; "
                 f"a flat tax of 50 % already closes {100 * self.gap('flat 50 %'):.1f} %, Saez with measured "
                 f"elasticities {100 * self.gap('Saez, measured'):.2f} %."
             ),
@@ -209,6 +217,7 @@ def compare(
     years: int = 20,
     extra: Mapping[str, TaxSchedule] | None = None,
     seed: int = 0,
+    seeds: int = 1,
     n_jobs: int = 1,
     restarts: int = 4,
 ) -> Comparison:
@@ -228,6 +237,8 @@ def compare(
         Further schedules of your own.
     seed : int
         Same seed, same result.
+    seeds : int
+        Runs of each planner, from `seed` on; the schedule shown is that of the first.
     n_jobs, restarts
         Of `optimal_schedule`.
 
@@ -248,6 +259,8 @@ def compare(
     """
     for name in planners:
         check_option("planners", name, PLANNERS)
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise DataError(f"seeds must be a whole number of at least 1, got {seeds!r}")
     rule = criterion_of(criterion)
     edges = TaxSchedule.us_federal(2024).edges
     schedules = baseline_schedules(workers, edges, rule, seed=seed)
@@ -259,15 +272,17 @@ def compare(
     schedules |= dict(extra or {})
     best = optimal_schedule(workers, edges, rule, seed=seed, n_jobs=n_jobs, restarts=restarts)
     start = welfare(respond(workers, schedules["US 2024"]), workers, rule)
-    progress = {}
+    progress: dict[str, FloatArray] = {}
+    reached: dict[str, FloatArray] = {}
     for name in planners:
-        options: dict[str, Any] = {"planner": name, "years": years, "seed": seed, "gamma": rule.gamma}
-        config = SimulationConfig(n=workers.n, criterion=_plain_name(rule), **options)
-        run = Simulation(config, workers=workers)
-        run.criterion = rule
-        result = run.run()
-        schedules[name] = TaxSchedule(edges, result.rates[result.best_year])
-        progress[name] = gap_closed(result.welfare, start, best.welfare)
+        closed = []
+        for own_seed in range(seed, seed + seeds):
+            result = _govern(workers, rule, name, years, own_seed)
+            closed.append(gap_closed(result.welfare, start, best.welfare))
+            if own_seed == seed:
+                schedules[name] = TaxSchedule(edges, result.rates[result.best_year])
+        progress[name] = closed[0]
+        reached[name] = np.array([run.max() for run in closed])
     schedules["optimum"] = best.schedule
     outcomes = {name: respond(workers, schedule) for name, schedule in schedules.items()}
     return Comparison(
@@ -276,6 +291,7 @@ def compare(
         welfare={name: welfare(outcome, workers, rule) for name, outcome in outcomes.items()},
         outcomes=outcomes,
         progress=progress,
+        reached=reached,
         skill=workers.skill,
         optimum=best,
         provenance=record(
@@ -286,6 +302,10 @@ def compare(
     )
 
 
-def _plain_name(rule: Criterion) -> str:
-    """Return a criterion name that a configuration can hold; own weights are handed over apart."""
-    return "utilitarian" if rule.name == "weighted" else rule.name
+def _govern(workers: Workers, rule: Criterion, planner: str, years: int, seed: int) -> SimulationResult:
+    """Let a planner govern; criteria with weights of one's own are handed over apart."""
+    criterion = "utilitarian" if rule.name == "weighted" else rule.name
+    options: dict[str, Any] = {"planner": planner, "years": years, "seed": seed, "gamma": rule.gamma}
+    run = Simulation(SimulationConfig(n=workers.n, criterion=criterion, **options), workers=workers)
+    run.criterion = rule
+    return run.run()

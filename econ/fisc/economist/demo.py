@@ -26,6 +26,7 @@ def demo_section(seed: int = 0) -> Section:
     from fisc.economist.population import Workers
 
     workers = Workers.sample(10_000, population="acs", seed=seed)
-    return compare(
-        workers, "inverse_income", planners=("bayesian",), years=15, seed=seed, restarts=2
-    ).section()
+    result = compare(
+        workers, "inverse_income", planners=("bayesian",), years=15, seed=seed, seeds=3, restarts=2
+    )
+    return result.section()
