@@ -364,6 +364,17 @@ class TestDiagnostics:
         assert (table.loc[table["placebo"], "p_holm"] > 0.05).all()
         assert table["p_nullity"].idxmin() == table.index[~table["placebo"]].item()
 
+    def test_the_true_jump_does_not_leak_into_placebos(self) -> None:
+        data = simulate("paper1", n=200, seed=2).data
+        options: dict[str, Any] = {"y": "y", "x": "x", "unit": "unit", "quantiles": Q, "random_state": 0}
+        small = placebo_cutoffs(r3d(data, **options))
+        large = placebo_cutoffs(r3d(data.assign(y=data["y"] + 1000.0 * (data["x"] >= 0)), **options))
+        chosen = small["placebo"].to_numpy()
+        np.testing.assert_allclose(
+            small["mean_effect"][chosen], large["mean_effect"][chosen], rtol=1e-6, atol=1e-8
+        )
+        assert large["mean_effect"][~chosen].item() > 900
+
     def test_balance(self) -> None:
         data = simulate("paper1", n=300, seed=5).data
         rng = np.random.default_rng(0)
