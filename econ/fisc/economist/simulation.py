@@ -15,23 +15,14 @@ from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.elections import Election, hold_election
 from fisc.economist.observation import Observation, WageClasses, observe
 from fisc.economist.optimum import optimal_schedule
-from fisc.economist.planners import (
-    EvolutionPlanner,
-    FixedPlanner,
-    GaussianProcessPlanner,
-    HillClimbingPlanner,
-    LanguagePlanner,
-    Planner,
-    RandomPlanner,
-    StructuralPlanner,
-    Task,
-)
+from fisc.economist.planners import LanguagePlanner, Task
+from fisc.economist.players import behaviour_of, client_of, planner_of
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, outcome_of_hours, respond
 from fisc.economist.results import SimulationResult
 from fisc.economist.runs import RunFolder
 from fisc.economist.schedule import FloatArray, TaxSchedule
-from fisc.economist.workers import Behaviour, Bounded, Exact, LanguageWorkers, Memory
+from fisc.economist.workers import LanguageWorkers, Memory
 from fisc.economist.workers.bounded import satisfied
 from fisc.llm import Budget, BudgetError, Client, estimate_tokens
 
@@ -39,15 +30,6 @@ __all__ = ["Estimate", "Simulation"]
 
 #: Years done, years in all.
 Progress = Callable[[int, int], None]
-
-_PLANNERS: dict[str, Callable[[], Planner]] = {
-    "bayesian": StructuralPlanner,
-    "gp": GaussianProcessPlanner,
-    "cmaes": EvolutionPlanner,
-    "hill": HillClimbingPlanner,
-    "random": RandomPlanner,
-    "fixed": FixedPlanner,
-}
 
 
 @dataclass(frozen=True)
@@ -180,7 +162,7 @@ class Simulation:
         """Return what the run would ask of a language model, without asking anything."""
         requests, prompt, completion = 0, 0, 0
         config = self.config
-        with self._using_client(None) as client:
+        with client_of(config, None, self._client) as client:
             if config.workers == "language":
                 memory = Memory(config.memory)
                 outcome = respond(self.workers, self.initial)
@@ -208,7 +190,7 @@ class Simulation:
         with contextlib.ExitStack() as stack:
             if folder is not None:
                 stack.enter_context(_locked(folder))
-            client = stack.enter_context(self._using_client(folder))
+            client = stack.enter_context(client_of(self.config, folder, self._client))
             years = _Years(self, client, folder)
             status, fault = "done", ""
             try:
@@ -286,45 +268,6 @@ class Simulation:
             self._wage_classes = WageClasses.of(self.workers)
         return self._wage_classes
 
-    @contextlib.contextmanager
-    def _using_client(self, folder: RunFolder | None) -> Iterator[Client]:
-        """Yield the client of the run; answers are kept in its folder if it has one."""
-        if self._client is not None:
-            yield self._client
-            return
-        from fisc.economist.scripts import rule_of_thumb
-        from fisc.llm import Ledger, Model, OpenAIModel, Price, ResponseCache, ScriptedModel
-
-        model = self.config.model
-        served: Model
-        if model.name == "scripted" or "language" not in (self.config.planner, self.config.workers):
-            served = ScriptedModel(rule_of_thumb)
-        else:
-            served = OpenAIModel(
-                model.name, model.base_url, key_variable=model.key_variable, timeout=model.timeout
-            )
-        cache = ResponseCache(model.cache or (folder.answers if folder is not None else None))
-        ledger = Ledger()
-        spent = None if folder is None else folder.read_json("ledger.json")
-        if spent is not None:  # what was spent before the run was resumed counts
-            ledger = Ledger.from_dict(spent)
-        ledger.price = Price(model.price_prompt, model.price_completion)
-        ledger.budget = Budget(model.budget_tokens, model.budget_money, model.budget_requests)
-        try:
-            yield Client(
-                served,
-                cache=cache,
-                ledger=ledger,
-                concurrency=model.concurrency,
-                attempts=model.attempts,
-                reasks=model.reasks,
-                temperature=model.temperature,
-                max_tokens=model.max_tokens,
-                pause=model.pause,
-            )
-        finally:
-            cache.close()
-
 
 class _Years:
     """The years of a run as they pass; what is on disk is read, the rest is worked out."""
@@ -334,18 +277,8 @@ class _Years:
         self.simulation = simulation
         self.folder = folder
         self.task = simulation._task()
-        self.behaviour: Behaviour
-        if config.workers == "exact":
-            self.behaviour = Exact()
-        elif config.workers == "bounded":
-            self.behaviour = Bounded(config.noise, config.inertia, config.protest)
-        else:
-            self.behaviour = LanguageWorkers(client, batch=config.model.batch)
-        self.planner: Planner | None = None
-        if config.planner == "language":
-            self.planner = LanguagePlanner(client, memory=config.memory)
-        elif config.planner != "elected":
-            self.planner = _PLANNERS[config.planner]()
+        self.behaviour = behaviour_of(config, client)
+        self.planner = planner_of(config, client)
         self.client = client
         self.memory = Memory(config.memory)
         self.past: list[Observation] = []
