@@ -278,6 +278,19 @@ def test_crossing_curves_are_sorted_or_pooled() -> None:
     assert not np.allclose(pooled.se, sorted_.se, rtol=1e-6)
 
 
+def test_unequal_grids_are_weighted_by_their_cells() -> None:
+    """On an uneven grid the projection minimises the integral of the squared distance, not the sum."""
+    rng = np.random.default_rng(4)
+    x = np.linspace(-1, 1, 20)
+    matrix = np.sort(rng.standard_normal((20, 9)), axis=1)
+    q = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.52, 0.54, 0.9, 0.99])
+    found = r3d(quantile_matrix=matrix, x=x, quantiles=q, bandwidth=0.9, random_state=0)
+    raw = found.raw_plus[None, :]
+    widths = np.r_[0.1, (q[2:] - q[:-2]) / 2, 0.09]
+    np.testing.assert_allclose(found.q_plus, isotonic_rows(raw, widths)[0], rtol=1e-10)
+    assert not np.allclose(found.q_plus, isotonic_rows(raw, np.ones(9))[0], rtol=1e-6)
+
+
 def test_monotone_curves_are_left_alone(design: dict[str, Any]) -> None:
     found = fit(design)
     np.testing.assert_array_equal(found.q_plus, found.raw_plus)
