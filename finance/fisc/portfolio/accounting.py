@@ -189,20 +189,26 @@ def _check_simplex(name: str, weights: Float) -> None:
         raise DataError(f"{name} weights sum to {float(worst):.6g}; cash and assets together must sum to 1")
 
 
-@njit(cache=True, error_model="numpy")
-def solve_mu(drifted: Float, target: Float, buy: Float, sell: Float, fee: float) -> float:
-    """Solve the remainder factor of one portfolio, with a further `fee` as a fraction of wealth."""
+# The kernels below take whole tables and row numbers: making a view of a row costs more than the
+# arithmetic on it.
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def solve_mu(
+    drifted: Float, e: int, target: Float, buy: Float, b: int, sell: Float, s: int, fee: float
+) -> float:
+    """Solve the remainder factor of row `e` of `drifted`, with a further `fee` as a share of wealth.
+
+    Rows `b` and `s` of `buy` and `sell` are the cost rates.
+    """
     mu = 1.0
-    for _ in range(drifted.size + 1):
+    for _ in range(target.size + 1):
         constant = 1.0 - fee
         slope = 1.0
-        for i in range(1, drifted.size):
-            if mu * target[i] > drifted[i]:
-                constant += buy[i - 1] * drifted[i]
-                slope += buy[i - 1] * target[i]
-            else:
-                constant -= sell[i - 1] * drifted[i]
-                slope -= sell[i - 1] * target[i]
+        for i in range(1, target.size):
+            rate = buy[b, i - 1] if mu * target[i] > drifted[e, i] else -sell[s, i - 1]
+            constant += rate * drifted[e, i]
+            slope += rate * target[i]
         updated = constant / slope
         if updated == mu:
             break
@@ -210,58 +216,61 @@ def solve_mu(drifted: Float, target: Float, buy: Float, sell: Float, fee: float)
     return mu
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def trade_kernel(
     drifted: Float,
+    e: int,
     target: Float,
     tradable: NDArray[np.bool_],
+    row: int,
     buy: Float,
+    b: int,
     sell: Float,
+    s: int,
     fee: float,
     held: Float,
 ) -> float:
-    """Trade one portfolio, write the weights after it to `held`, return ``mu``.
+    """Trade row `e` of `drifted`, write the weights after it to `held`, return ``mu``.
 
     The value in assets that cannot be traded stays as it is; the rest of the wealth is a
     self-financing portfolio of its own, which moves to the target's proportions among cash and
     the assets that can be traded (all to cash where the target has none of them).
     """
-    size = drifted.size
-    frozen = 0.0
-    wanted = target[0]
+    size = target.size
     stuck = False
-    for i in range(1, size):
-        if tradable[i - 1]:
-            wanted += target[i]
-        else:
-            stuck = True
-            frozen += drifted[i]
+    for i in range(size - 1):
+        stuck |= not tradable[row, i]
     if not stuck:
         held[:] = target
-        return solve_mu(drifted, target, buy, sell, fee)
+        return float(solve_mu(drifted, e, target, buy, b, sell, s, fee))
+    frozen = 0.0
+    wanted = target[0]
+    for i in range(1, size):
+        if tradable[row, i - 1]:
+            wanted += target[i]
+        else:
+            frozen += drifted[e, i]
     free = 1.0 - frozen
     if free <= 1e-15:
-        held[:] = drifted
+        for i in range(size):
+            held[i] = drifted[e, i]
         return 1.0
-    before = np.empty(size)
-    after = np.empty(size)
-    before[0] = drifted[0] / free
+    before = np.zeros((1, size))
+    after = np.zeros(size)
+    before[0, 0] = drifted[e, 0] / free
     after[0] = target[0] / wanted if wanted > 0.0 else 1.0
     for i in range(1, size):
-        if tradable[i - 1]:
-            before[i] = drifted[i] / free
+        if tradable[row, i - 1]:
+            before[0, i] = drifted[e, i] / free
             after[i] = target[i] / wanted if wanted > 0.0 else 0.0
-        else:
-            before[i] = 0.0
-            after[i] = 0.0
-    mu_free = solve_mu(before, after, buy, sell, fee / free)
+    mu_free = solve_mu(before, 0, after, buy, b, sell, s, fee / free)
     mu = frozen + free * mu_free
     for i in range(size):
-        if i > 0 and not tradable[i - 1]:
-            held[i] = drifted[i] / mu
+        if i > 0 and not tradable[row, i - 1]:
+            held[i] = drifted[e, i] / mu
         else:
             held[i] = after[i] * free * mu_free / mu
-    return mu
+    return float(mu)
 
 
 def trade(
@@ -298,8 +307,8 @@ def trade(
     >>> mu, held.tolist()
     (1.0, [0.0, 0.5, 0.5])
     """
-    before = np.ascontiguousarray(drifted, dtype=np.float64)
-    after = np.ascontiguousarray(target, dtype=np.float64)
+    before = np.array(drifted, dtype=np.float64)
+    after = np.array(target, dtype=np.float64)
     if before.ndim != 1 or before.shape != after.shape or before.size < 2:
         raise DataError(
             f"drifted has shape {before.shape} and target {after.shape}; "
@@ -312,6 +321,7 @@ def trade(
     if mask.shape != (n_assets,):
         raise DataError(f"tradable has shape {mask.shape}; expected one flag per asset, ({n_assets},)")
     held = np.empty_like(before)
-    c_p = np.ascontiguousarray(np.broadcast_to(check_rate("buy", buy), n_assets))
-    c_s = np.ascontiguousarray(np.broadcast_to(check_rate("sell", sell), n_assets))
-    return float(trade_kernel(before, after, mask, c_p, c_s, 0.0, held)), held
+    c_p = np.array(np.broadcast_to(check_rate("buy", buy), (1, n_assets)))
+    c_s = np.array(np.broadcast_to(check_rate("sell", sell), (1, n_assets)))
+    mu = trade_kernel(before[None], 0, after, mask[None], 0, c_p, 0, c_s, 0, 0.0, held)
+    return float(mu), held

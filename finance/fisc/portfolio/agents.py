@@ -131,7 +131,7 @@ class _AgentRule:
     def decide(self, t: int, weights: NDArray[np.float64]) -> NDArray[np.float64] | None:
         base = None if self.base is None else self.base[t]
         if not self.card.departed and base is not None:
-            target = base
+            target: NDArray[np.float64] = base
         else:
             logits = self.policy.logits(t, weights)
             if self.card.squash:

@@ -339,6 +339,7 @@ def backtest(
     mu = np.ones(n_periods)
     end = np.zeros(width)
     end[0] = 1.0
+    tradable = np.ascontiguousarray(market.tradable)
     waiting: list[Float | None] = [None] * lag
     wealth = 1.0
     for row, t in enumerate(range(start, stop - 1)):
@@ -346,12 +347,23 @@ def backtest(
         waiting.append(decide(t, end))
         target = waiting.pop(0)
         if target is not None:
-            at_buy, at_sell = c_p[t if len(c_p) > 1 else 0], c_s[t if len(c_s) > 1 else 0]
-            can, now = market.tradable[t], held[row]
-            mu[row] = trade_kernel(end, target, can, at_buy, at_sell, 0.0, now)
-            if fee is not None:
-                extra = _check_fee(fee(mu[row] * now[1:] - end[1:], wealth))
-                mu[row] = trade_kernel(end, target, can, at_buy, at_sell, extra, now)
+            now, extra = held[row], 0.0
+            for charged in (False, True)[: 1 if fee is None else 2]:
+                if charged and fee is not None:
+                    extra = _check_fee(fee(mu[row] * now[1:] - end[1:], wealth))
+                mu[row] = trade_kernel(
+                    end[None],
+                    0,
+                    target,
+                    tradable,
+                    t,
+                    c_p,
+                    t if len(c_p) > 1 else 0,
+                    c_s,
+                    t if len(c_s) > 1 else 0,
+                    extra,
+                    now,
+                )
         growth, end = drift(held[row], market.relatives[t])
         wealth *= mu[row] * float(growth)
     return _collect(market, drifted, held, mu, start, name or _name(targets), (buy, sell, lag))

@@ -125,7 +125,8 @@ class PortfolioVecEnv(VecEnv):
     ``reset()`` returns float32 of shape (n_envs, size); ``step(actions)`` takes float32 of shape
     (n_envs, n_assets + 1), declared within ±10 (a gap of 20 holds all but 2e-9 in one asset;
     larger logits are taken as they are) and returns observations, float32 rewards, bool dones
-    and a list of infos. An observation array is reused two steps later; copy it to keep it.
+    and a list of infos. An observation array is reused two steps later; copy it to keep it. The
+    empty infos of running episodes are the same objects at every step; do not write into them.
 
     Examples
     --------
@@ -175,6 +176,7 @@ class PortfolioVecEnv(VecEnv):
         self._observer = _Observer(self.simulation, observation)
         self._score = np.zeros(n_envs)
         self._actions: Any = None
+        self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self.render_mode = None
         self.spec = None
         super().__init__(n_envs, self._observer.space, _action_space(market))
@@ -200,7 +202,7 @@ class PortfolioVecEnv(VecEnv):
         reward, ended = simulation.step(self._actions)
         self._score += reward
         observations = self._observer.observe()
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        infos = self._infos.copy()
         if ended.any():
             which = np.flatnonzero(ended)
             for e in which:

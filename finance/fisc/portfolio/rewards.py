@@ -114,7 +114,7 @@ def as_reward(reward: str | Reward) -> Reward:
     return reward if isinstance(reward, Reward) else Reward(check_option("reward", reward, NAMES))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def differential_sharpe(R: float, A: float, B: float) -> float:
     """Return the differential Sharpe ratio of one return.
 
@@ -143,68 +143,70 @@ def differential_sharpe(R: float, A: float, B: float) -> float:
     return float((B * (R - A) - 0.5 * A * (R * R - B)) / (variance * math.sqrt(variance)))
 
 
-@njit(cache=True, error_model="numpy")
-def step_kernel(code: int, R: float, turnover: float, state: Float, parameters: Float) -> float:
-    """Return the reward of one step and move the state."""
+@njit(cache=True, error_model="numpy", inline="always")
+def step_kernel(code: int, R: float, turnover: float, state: Float, e: int, parameters: Float) -> float:
+    """Return the reward of one step and move row `e` of the states."""
     if code == 0:
         return math.log1p(R)
     if code == 1:
         return float(R - 0.5 * parameters[1] * R * R)
     if code == 2:
-        A, B = state[0], state[1]
+        A, B = state[e, 0], state[e, 1]
         reward = differential_sharpe(R, A, B)
-        state[0] = A + parameters[0] * (R - A)
-        state[1] = B + parameters[0] * (R * R - B)
+        state[e, 0] = A + parameters[0] * (R - A)
+        state[e, 1] = B + parameters[0] * (R * R - B)
         return reward
     if code == 3 or code == 4:
         x = R if code == 3 else math.log1p(R)
-        if code == 4 and state[0] == 0.0:
-            state[0] = 1.0  # the paper's episodes begin with one forced return of zero
-        state[0] += 1.0
-        n = state[0]
-        delta = x - state[1]
-        state[1] += delta / n
-        state[2] += delta * (x - state[1])
+        if code == 4 and state[e, 0] == 0.0:
+            state[e, 0] = 1.0  # the paper's episodes begin with one forced return of zero
+        state[e, 0] += 1.0
+        n = state[e, 0]
+        delta = x - state[e, 1]
+        state[e, 1] += delta / n
+        state[e, 2] += delta * (x - state[e, 1])
         if code == 4:
-            return float(_ROOT * state[1] / (math.sqrt(state[2] / n) + 1e-7) / parameters[4])
-        before = state[3]
-        if n >= parameters[3] and state[2] > 0.0:
-            state[3] = _ROOT * state[1] / math.sqrt(state[2] / (n - 1.0))
-        return float(state[3] - before)
+            return float(_ROOT * state[e, 1] / (math.sqrt(state[e, 2] / n) + 1e-7) / parameters[4])
+        before = state[e, 3]
+        if n >= parameters[3] and state[e, 2] > 0.0:
+            state[e, 3] = _ROOT * state[e, 1] / math.sqrt(state[e, 2] / (n - 1.0))
+        return float(state[e, 3] - before)
     growth = math.log1p(R)
     if code == 5:
-        depth = max(0.0, state[0] - growth)
-        deeper = max(0.0, depth - state[0])
-        state[0] = depth
+        depth = max(0.0, state[e, 0] - growth)
+        deeper = max(0.0, depth - state[e, 0])
+        state[e, 0] = depth
         return float(growth - parameters[2] * deeper)
     return float(growth - parameters[2] * turnover)
 
 
-@njit(cache=True, error_model="numpy")
-def observe_kernel(code: int, state: Float, parameters: Float, out: NDArray[np.float32]) -> None:
-    """Write the three numbers of the state that the policy sees."""
-    out[0] = 0.0
-    out[1] = 0.0
-    out[2] = 0.0
+@njit(cache=True, error_model="numpy", inline="always")
+def observe_kernel(
+    code: int, state: Float, e: int, parameters: Float, out: NDArray[np.float32], at: int
+) -> None:
+    """Write the three numbers of the state that the policy sees, from column `at` of row `e` on."""
+    out[e, at] = 0.0
+    out[e, at + 1] = 0.0
+    out[e, at + 2] = 0.0
     if code == 2:
-        variance = max(state[1] - state[0] * state[0], 1e-12)
-        out[0] = 10.0 * state[0] / math.sqrt(variance)
-        out[1] = math.log(math.sqrt(variance) / 0.01)
+        variance = max(state[e, 1] - state[e, 0] * state[e, 0], 1e-12)
+        out[e, at] = 10.0 * state[e, 0] / math.sqrt(variance)
+        out[e, at + 1] = 0.5 * math.log(variance / 1e-4)
     elif code == 3 or code == 4:
-        n = state[0]
-        sd = math.sqrt(max(state[2] / max(n, 1.0), 1e-12))
-        out[0] = 10.0 * state[1] / sd if n > 1.0 else 0.0
-        out[1] = math.log(sd / 0.01) if n > 1.0 else 0.0
-        out[2] = n / parameters[4]
+        n = state[e, 0]
+        sd = math.sqrt(max(state[e, 2] / max(n, 1.0), 1e-12))
+        out[e, at] = 10.0 * state[e, 1] / sd if n > 1.0 else 0.0
+        out[e, at + 1] = math.log(sd / 0.01) if n > 1.0 else 0.0
+        out[e, at + 2] = n / parameters[4]
     elif code == 5:
-        out[0] = 10.0 * state[0]
+        out[e, at] = 10.0 * state[e, 0]
 
 
 @njit(cache=True, error_model="numpy")
 def _sequence(code: int, returns: Float, turnover: Float, state: Float, parameters: Float) -> Float:
     rewards = np.empty(returns.size)
     for i in range(returns.size):
-        rewards[i] = step_kernel(code, returns[i], turnover[i], state, parameters)
+        rewards[i] = step_kernel(code, returns[i], turnover[i], state, 0, parameters)
     return rewards
 
 
@@ -247,7 +249,7 @@ def sequence(
         start = np.array(state, dtype=np.float64)
     elif kind.name == "differential_sharpe":
         start[:2] = values.mean(), np.mean(values**2)
-    return np.asarray(_sequence(kind.code, values, traded, start, kind.parameters(values.size)))
+    return np.asarray(_sequence(kind.code, values, traded, start[None], kind.parameters(values.size)))
 
 
 def warm_state(market: Market, eta: float) -> Float:

@@ -30,23 +30,41 @@ _SMALLEST_BASE = 1e-8  # full support: a departure can reach assets that the bas
 
 
 @njit(cache=True, error_model="numpy")
-def _target(logits: Float32, base: Float, has_base: bool, out: Float) -> None:
-    """Softmax of the logits, times the base portfolio where there is one."""
-    highest = -math.inf
-    for i in range(out.size):
-        highest = max(highest, logits[i])
+def _below_largest(logits: Float32, out: Float) -> None:
+    """Write logits less the largest of their row."""
+    for e in range(logits.shape[0]):
+        highest = logits[e, 0]
+        for i in range(1, logits.shape[1]):
+            highest = max(highest, logits[e, i])
+        for i in range(logits.shape[1]):
+            out[e, i] = logits[e, i] - highest
+
+
+def _exponentials(logits: Float32) -> Float:
+    """Return exponentials of logits less the largest of their row; NumPy's are vectorised."""
+    values = np.empty(logits.shape)
+    _below_largest(logits, values)
+    return np.exp(values, out=values)
+
+
+# Small kernels are inlined: handing a table to a function costs more than what it does.
+@njit(cache=True, error_model="numpy", inline="always")
+def _target(exponentials: Float, e: int, base: Float, row: int, has_base: bool, out: Float) -> None:
+    """Normalise row `e`, times row `row` of the base where there is one."""
     total = 0.0
     for i in range(out.size):
-        out[i] = math.exp(logits[i] - highest)
+        out[i] = exponentials[e, i]
         if has_base:
-            out[i] *= max(base[i], _SMALLEST_BASE)
+            out[i] *= max(base[row, i], _SMALLEST_BASE)
         total += out[i]
+    scale = 1.0 / total
     for i in range(out.size):
-        out[i] /= total
+        out[i] *= scale
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _write_tail(
+    e: int,
     k: int,
     episode: int,
     weights: Float,
@@ -56,22 +74,24 @@ def _write_tail(
     parameters: Float,
     out: Float32,
 ) -> None:
-    """Write weights, waiting targets, time left and the reward's state."""
-    size = weights.size
+    """Write weights, waiting targets, time left and the reward's state of environment `e`."""
+    size = weights.shape[1]
     for i in range(size):
-        out[i] = weights[i]
+        out[e, i] = weights[e, i]
     position = size
-    for j in range(waiting.shape[0]):
+    for j in range(waiting.shape[1]):
         for i in range(size):
-            out[position] = 0.0 if math.isnan(waiting[j, 0]) else waiting[j, i]
+            out[e, position] = 0.0 if math.isnan(waiting[e, j, 0]) else waiting[e, j, i]
             position += 1
-    out[position] = 1.0 - k / episode
-    rw.observe_kernel(code, state, parameters, out[position + 1 :])
+    out[e, position] = 1.0 - k / episode
+    rw.observe_kernel(code, state, e, parameters, out, position + 1)
 
 
-@njit(cache=True, error_model="numpy")
+# Sums may be reordered here: the result stays within a few units in the last place of the
+# backtest, and is the same at every run.
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
 def _step(
-    actions: Float32,
+    exponentials: Float,
     t: NDArray[np.int64],
     k: NDArray[np.int64],
     weights: Float,
@@ -98,7 +118,7 @@ def _step(
     has_base = base.shape[0] > 1
     for e in range(n_envs):
         row = t[e]
-        _target(actions[e], base[row if has_base else 0], has_base, target)
+        _target(exponentials, e, base, row if has_base else 0, has_base, target)
         if lag:
             for i in range(size):
                 decided = target[i]
@@ -108,39 +128,46 @@ def _step(
                 waiting[e, lag - 1, i] = decided
         mu = 1.0
         turnover = 0.0
-        if lag and math.isnan(target[0]):
-            held[:] = weights[e]
-        else:
+        idle = lag > 0 and math.isnan(target[0])
+        if not idle and band > 0.0:
             distance = 0.0
             for i in range(size):
                 distance += abs(target[i] - weights[e, i])
-            if 0.5 * distance <= band:
-                held[:] = weights[e]
-            else:
-                mu = trade_kernel(
-                    weights[e],
-                    target,
-                    tradable[row],
-                    buy[row if buy.shape[0] > 1 else 0],
-                    sell[row if sell.shape[0] > 1 else 0],
-                    0.0,
-                    held,
-                )
+            idle = 0.5 * distance <= band
+        if idle:
+            for i in range(size):
+                held[i] = weights[e, i]
+        else:
+            mu = trade_kernel(
+                weights,
+                e,
+                target,
+                tradable,
+                row,
+                buy,
+                row if buy.shape[0] > 1 else 0,
+                sell,
+                row if sell.shape[0] > 1 else 0,
+                0.0,
+                held,
+            )
+            if code == rw.TURNOVER:
                 for i in range(size):
                     turnover += 0.5 * abs(held[i] - weights[e, i])
         growth = 0.0
         for i in range(size):
             held[i] *= relatives[row, i]
             growth += held[i]
+        shrink = 1.0 / growth
         for i in range(size):
-            weights[e, i] = held[i] / growth
+            weights[e, i] = held[i] * shrink
         R = mu * growth - 1.0
         net[e] = R
         wealth[e] *= 1.0 + R
-        reward[e] = rw.step_kernel(code, R, turnover, state[e], parameters)
+        reward[e] = rw.step_kernel(code, R, turnover, state, e, parameters)
         t[e] = row + 1
         k[e] += 1
-        _write_tail(k[e], episode, weights[e], waiting[e], code, state[e], parameters, tail[e])
+        _write_tail(e, k[e], episode, weights, waiting, code, state, parameters, tail)
 
 
 @njit(cache=True, error_model="numpy")
@@ -156,7 +183,12 @@ def _write_tails(
     tail: Float32,
 ) -> None:
     for e in which:
-        _write_tail(k[e], episode, weights[e], waiting[e], code, state[e], parameters, tail[e])
+        _write_tail(e, k[e], episode, weights, waiting, code, state, parameters, tail)
+
+
+@njit(cache=True, error_model="numpy")
+def _normalise(exponentials: Float, base: Float, has_base: bool, out: Float) -> None:
+    _target(exponentials, 0, base, 0, has_base, out)
 
 
 def softmax_weights(logits: ArrayLike, base: ArrayLike | None = None) -> Float:
@@ -178,10 +210,10 @@ def softmax_weights(logits: ArrayLike, base: ArrayLike | None = None) -> Float:
     >>> bool(softmax_weights([10.0, -10.0, -10.0])[0] > 0.999)
     True
     """
-    values = np.ascontiguousarray(logits, dtype=np.float32)
+    values = np.array(logits, dtype=np.float32, ndmin=2)
     out = np.empty(values.size)
-    around = np.zeros(values.size) if base is None else np.ascontiguousarray(base, dtype=np.float64)
-    _target(values, around, base is not None, out)
+    around = np.zeros((1, values.size)) if base is None else np.array(base, dtype=np.float64, ndmin=2)
+    _normalise(_exponentials(values), around, base is not None, out)
     return out
 
 
@@ -406,7 +438,7 @@ class Simulation:
             raise DataError("an episode has ended; call reset before the next step")
         reward = np.empty(self.n_envs, dtype=np.float32)
         _step(
-            logits,
+            _exponentials(logits),
             self.t,
             self.k,
             self.weights,
