@@ -175,9 +175,15 @@ def compare(
         print_json({"schedules": frame.reset_index().to_dict("records"), **_rates(result)})
     else:
         typer.echo(people.summary())
-        formats = {"welfare": ",.6g", "gap_closed": ".4f", "mean_hours": ".1f", "mean_income": ",.0f"}
-        formats |= {"not_working": ".1%", "share_who_gain": ".0%"}
-        _show(frame.drop(columns="rebate"), "Share of the welfare gap from US law to the optimum", formats)
+        formats = {"welfare": ",.6g", "gap closed": ".4f", "hours": ".1f", "income": ",.0f"}
+        formats |= {"idle": ".1%", "gain": ".0%"}
+        short = {"gap_closed": "gap closed", "mean_hours": "hours", "mean_income": "income"}
+        short |= {"not_working": "idle", "share_who_gain": "gain"}
+        _show(
+            frame.drop(columns="rebate").rename(columns=short),
+            "Share of the welfare gap from US law to the optimum",
+            formats,
+        )
         rates = result.rates_frame()
         rates.columns = [f"{edge / 1000:g}k" for edge in result.optimum.schedule.edges]
         _show(rates, "Marginal rates, per cent, by lower edge in USD", dict.fromkeys(rates.columns, ".1f"))
