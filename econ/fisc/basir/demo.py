@@ -57,7 +57,7 @@ def demo_section(seed: int = 0) -> Section:
         "numbers tell which). "
         f"On all {score.texts} packaged excerpts, five-fold, micro-F1 is {micro.value:.2f} "
         f"[{micro.low:.2f}, {micro.high:.2f}] without "
-        "any neural model; the sentence models do better on words that no list holds.\n\n"
+        "any neural model.\n\n"
         "Sectors do move on budget days, but which way is hardly foretold: surprise in attention, walking forward over "
         f"{len(skill.score.by_budget)} budgets, ranks them with Kendall's tau {tau['mean']:+.2f} "
         f"[{tau.low:+.2f}, {tau.high:+.2f}] "
