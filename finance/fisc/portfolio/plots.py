@@ -255,6 +255,7 @@ def turnover_against_sharpe(evaluation: Evaluation, ax: Axes | None = None) -> A
             ax.annotate(str(name), (x, y), xytext=(x, at), xycoords="data", textcoords=_shifted(ax), va="center",
                         fontsize=9, color=colour)  # fmt: skip
         ax.set_xlim(0, float(table["turnover"].max()) * 1.3)
+        ax.set_ylim(low - 2 * gap, max(at for _, at in placed) + 2 * gap)
         ax.set_xlabel("one-way turnover a year")
         ax.set_ylabel("annual Sharpe ratio, net of costs")
     return ax
