@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fisc.data.arguments import check_array, check_is, check_number, check_seed, check_whole
 from fisc.data.errors import (
     CorruptFileError,
     DataError,
@@ -113,7 +114,12 @@ __all__ = [
     "cache_dir",
     "card",
     "catalogue",
+    "check_array",
+    "check_is",
+    "check_number",
     "check_option",
+    "check_seed",
+    "check_whole",
     "data_home",
     "fetch_prices",
     "fingerprint",
