@@ -25,7 +25,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError
+from fisc.data import DataError, check_array
 
 __all__ = ["check_rate", "drift", "one_way_turnover", "remainder_factor", "trade"]
 
@@ -58,12 +58,7 @@ def check_rate(name: str, rate: ArrayLike) -> Float:
     >>> float(check_rate("buy", 0.0025))
     0.0025
     """
-    try:
-        array = np.asarray(rate, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"{name}={rate!r} is not a cost rate; give a fraction such as 0.0025 or one per asset"
-        ) from None
+    array = check_array(name, rate, what="a cost rate such as 0.0025, or one per asset", missing=True)
     bad = ~((array >= 0) & (array < 1))
     if bad.any():
         raise DataError(
@@ -146,9 +141,17 @@ def remainder_factor(drifted: ArrayLike, target: ArrayLike, *, buy: ArrayLike, s
     >>> round(remainder_factor([0.1, 0.5, 0.3, 0.1], [0.0, 0.2, 0.3, 0.5], buy=0.0025, sell=0.0025), 12)
     0.99825
     """
-    before, after = np.broadcast_arrays(
-        np.asarray(drifted, dtype=np.float64), np.asarray(target, dtype=np.float64)
+    what = "weights, cash first"
+    before, after = (
+        check_array(name, weights, what=what, missing=True)
+        for name, weights in (("drifted", drifted), ("target", target))
     )
+    try:
+        before, after = np.broadcast_arrays(before, after)
+    except ValueError as error:
+        raise DataError(
+            f"drifted weights have shape {before.shape} and target weights {after.shape}; give both the same"
+        ) from error
     if before.ndim == 0 or before.shape[-1] < 2:
         raise DataError(
             f"weights have shape {before.shape}; expected (..., n_assets + 1), cash first, at least one asset"
@@ -183,6 +186,8 @@ def _check_simplex(name: str, weights: Float) -> None:
             f"{name} weights go down to {float(weights.min()):.6g}; portfolios are long only, "
             "give weights of at least 0"
         )
+    if not weights.size:
+        raise DataError(f"{name} weights have shape {weights.shape}, which holds none; give at least one row")
     total = weights.sum(axis=-1)
     worst = total.flat[int(np.abs(total - 1).argmax())]
     if abs(worst - 1) > SIMPLEX_TOLERANCE:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fisc.data import DataError, Provenance, record
+from fisc.data import DataError, Provenance, check_array, check_number, check_whole, record
 from fisc.portfolio.accounting import SIMPLEX_TOLERANCE, check_rate, drift, one_way_turnover, trade_kernel
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market, as_market
 from fisc.portfolio.metrics import performance
@@ -329,7 +329,14 @@ def backtest(
         raise DataError(
             f"lag={lag!r} is not a number of closes; give 0 (trade at the deciding close) or more"
         )
-    stop = len(market) if stop is None else stop
+    lag = min(int(lag), len(market))  # a longer one never trades either
+    start, stop = check_whole("start", start), len(market) if stop is None else check_whole("stop", stop)
+    if name is not None and not isinstance(name, str):
+        raise DataError(f"name is a {type(name).__name__}; give text")
+    if fee is not None and not callable(fee):
+        raise DataError(
+            f"fee={fee!r:.80} is no function; give fee(trades, wealth), and rates as buy= and sell="
+        )
     if not 0 <= start < stop - 1 < len(market):
         raise DataError(f"rows {start} to {stop} of {len(market)} hold no period; give start < stop - 1")
     decide = _decider(market, targets)
@@ -411,9 +418,7 @@ def _name(targets: Any) -> str:
 
 
 def _check_fee(fee: float) -> float:
-    if not 0 <= fee < 1:
-        raise DataError(f"fee returned {fee!r}; it must be a share of wealth in [0, 1)")
-    return float(fee)
+    return check_number("what fee returned", fee, least=0, below=1, what="a share of wealth")
 
 
 def _decider(market: Market, targets: Any) -> Callable[[int, Float], Float | None]:
@@ -452,7 +457,7 @@ def _target(market: Market, given: Any, t: int) -> Float:
         if len(rest) > 1:
             raise DataError(f"target weights name {rest}, which are not assets of the market")
         given = given.loc[[*rest, *market.assets]]
-    weights = np.asarray(given, dtype=np.float64)
+    weights = check_array(f"target at {market.dates[t]}", given, what="weights, cash first", missing=True)
     if weights.shape == (market.n_assets,):
         weights = np.concatenate([[0.0], weights])
     if weights.shape != (market.n_assets + 1,):
@@ -484,11 +489,24 @@ def _normalised(weights: Float, dates: Any) -> Float:
     return normalised
 
 
+def _numbers(targets: Any) -> Float:
+    return check_array("targets", targets, what="weights by date, cash first", missing=True)
+
+
 def _table(market: Market, targets: Any) -> Float:
     """Return targets as (n_dates, n_assets + 1) with NaN where nothing is to be traded."""
     n_dates, width = len(market), market.n_assets + 1
     if isinstance(targets, Mapping):
-        targets = pd.DataFrame({date: np.asarray(w, dtype=float) for date, w in targets.items()}).T
+        rows_by_date = {
+            date: check_array(f"target at {date}", w, what="weights, cash first", missing=True)
+            for date, w in targets.items()
+        }
+        shapes = {w.shape for w in rows_by_date.values()}
+        if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+            raise DataError(
+                f"targets by date have shapes {sorted(shapes)}; give each date one row of as many weights"
+            )
+        targets = pd.DataFrame(rows_by_date).T
     if isinstance(targets, pd.DataFrame):
         unknown = targets.index.difference(market.dates)
         if len(unknown) or not targets.index.is_unique:
@@ -501,14 +519,14 @@ def _table(market: Market, targets: Any) -> Float:
         rest = [c for c in columns if c not in market.assets]
         if len(rest) <= 1 and set(market.assets) <= set(columns):
             order = [columns.index(c) for c in [*rest, *market.assets]]
-            values = targets.to_numpy(dtype=np.float64)[:, order]
+            values = _numbers(targets)[:, order]
         elif targets.columns.dtype.kind == "i" or not set(columns) & set(market.assets):
-            values = targets.to_numpy(dtype=np.float64)
+            values = _numbers(targets)
         else:
             missing = [a for a in market.assets if a not in columns]
             raise DataError(f"targets lack the assets {missing[:5]} or have unknown columns {rest[:5]}")
     else:
-        values = np.asarray(targets, dtype=np.float64)
+        values = _numbers(targets)
         rows = np.arange(len(values)) if values.ndim else np.arange(0)
         if values.ndim != 2 or len(values) not in (n_dates, n_dates - 1):
             raise DataError(

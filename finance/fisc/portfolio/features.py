@@ -64,7 +64,7 @@ def asset_features(market: Market, window: int) -> Float32:
     >>> rng = np.random.default_rng(0)
     >>> market = Market.from_prices(np.exp(rng.normal(0, 0.01, (60, 3)).cumsum(axis=0)))
     >>> asset_features(market, 20).shape
-    (60, 3, 10)
+    (60, 3, 9)
     """
     if window < 5:
         raise DataError(f"window={window} is too short for the features of the mlp network; give at least 5")

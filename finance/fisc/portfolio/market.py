@@ -12,13 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError, DataWarning
+from fisc.data import DataError, DataWarning, check_array
 
 __all__ = ["PERIODS_PER_YEAR", "Market"]
 
 Float = NDArray[np.float64]
 PERIODS_PER_YEAR = 252
 _LARGE_DAILY_RATE = 0.01  # a cash rate above one per cent a day is nearly always an annual rate
+# No price changes by more than this factor from one close to the next: beyond it, units or splits are
+# mixed up, and squares of such returns would overflow.
+_LARGEST_CHANGE = 1e9
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,12 +109,7 @@ class Market:
         shape = frame.shape
         mask = np.ones(shape, dtype=bool)
         if tradable is not None:
-            flags = _field(tradable, "tradable", frame)
-            if pd.isna(flags).any():
-                raise DataError(
-                    "tradable contains missing values; give True or False for every date and asset"
-                )
-            mask = flags.astype(bool)
+            mask = _flags(_field(tradable, "tradable", frame))
         notes: list[str] = []
         prices = _as_float(frame, "close")
         gaps = np.isnan(prices)
@@ -120,13 +118,16 @@ class Market:
             notes.append(f"carried {int(gaps.sum())} missing prices forward where trading was not possible")
             warnings.warn(f"Market.from_prices {notes[-1]}", DataWarning, stacklevel=2)
         _check_prices(prices, dates, assets, "close")
+        _check_changes(prices, dates, assets)
         rate = _check_cash_rate(cash_rate, shape[0])
         extra: dict[str, Float | None] = {}
         for name, given in (("high", high), ("low", low), ("open", open), ("volume", volume)):
             if given is None:
                 extra[name] = None
                 continue
-            values = np.array(_field(given, name, frame), dtype=np.float64)
+            values = check_array(
+                name, _field(given, name, frame), what="numbers of the shape of close", missing=True
+            )
             if gaps.any():
                 values = np.where(gaps, prices if name != "volume" else 0.0, values)
             if name == "volume":
@@ -163,11 +164,15 @@ class Market:
         """
         frame = _as_frame(returns, "returns")
         values = _as_float(frame, "returns")
-        if not (values > -1).all():
+        if not len(frame):
+            raise DataError("returns have no rows; give one row a period")
+        if not ((values > -1) & (values < _LARGEST_CHANGE)).all():
             raise DataError(
-                "returns contain NaN or values of -1 and below; give simple returns greater than -1"
+                "returns contain NaN, values of -1 and below or values beyond any market "
+                f"({_LARGEST_CHANGE:g}); give simple returns greater than -1"
             )
-        close = np.vstack([np.ones(values.shape[1]), np.cumprod(1 + values, axis=0)])
+        with np.errstate(over="ignore"):  # an infinite price is refused below
+            close = np.vstack([np.ones(values.shape[1]), np.cumprod(1 + values, axis=0)])
         first = frame.index[0]
         before: Any
         if isinstance(first, pd.Timestamp):
@@ -211,11 +216,13 @@ class Market:
         >>> Market.from_prices([[1.0, 2.0], [1.0, 2.0]]).row(1)
         1
         """
-        if isinstance(self.dates, pd.DatetimeIndex):
-            date = pd.Timestamp(date)
         try:
+            if isinstance(self.dates, pd.DatetimeIndex):
+                date = pd.Timestamp(date)
+                if date is pd.NaT:
+                    raise TypeError("a missing date has no place among dates")
             return int(self.dates.searchsorted(date))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise DataError(
                 f"{date!r} cannot be compared with dates from {self.dates[0]} to {self.dates[-1]}"
             ) from error
@@ -283,7 +290,10 @@ def _as_frame(values: Any, name: str) -> pd.DataFrame:
         frame: pd.DataFrame = pd.api.interchange.from_dataframe(values)
         text = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
         return frame.set_index(text[0]) if len(text) == 1 else frame
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{name} has rows of unequal lengths; give a table of dates by assets") from error
     if array.ndim != 2:
         raise DataError(f"{name} has {array.ndim} dimension(s); expected a table of dates by assets")
     return pd.DataFrame(array, columns=[f"asset{i}" for i in range(array.shape[1])])
@@ -291,8 +301,10 @@ def _as_frame(values: Any, name: str) -> pd.DataFrame:
 
 def _as_float(frame: pd.DataFrame, name: str) -> Float:
     try:
+        if any(pd.api.types.is_complex_dtype(dtype) for dtype in frame.dtypes):
+            raise TypeError("complex numbers")
         return np.array(frame.to_numpy(dtype=np.float64, na_value=np.nan))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
         columns = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
         raise DataError(
             f"{name} has columns that are not numbers: {columns[:5]}; keep only prices"
@@ -321,10 +333,36 @@ def _field(values: Any, name: str, like: pd.DataFrame) -> NDArray[Any]:
         if missing or not like.index.isin(values.index).all():
             raise DataError(f"{name} lacks dates or assets of close (first missing assets: {missing[:5]})")
         return values.loc[like.index, list(like.columns)].to_numpy()
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{name} has rows of unequal lengths; close has shape {like.shape}") from error
     if array.shape != like.shape:
         raise DataError(f"{name} has shape {array.shape}; close has {like.shape}")
     return array
+
+
+def _flags(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return true and false, given as such or as 1 and 0."""
+    if pd.isna(values).any():
+        raise DataError("tradable contains missing values; give True or False for every date and asset")
+    known = values == 1
+    if not (known | (values == 0)).all():
+        raise DataError("tradable holds values other than true and false; give True or False, or 1 and 0")
+    return np.asarray(known, dtype=np.bool_)
+
+
+def _check_changes(prices: Float, dates: pd.Index[Any], assets: tuple[str, ...]) -> None:
+    with np.errstate(over="ignore", under="ignore"):
+        change = prices[1:] / prices[:-1]
+    wild = ~((change < _LARGEST_CHANGE) & (change > 1 / _LARGEST_CHANGE))
+    if wild.any():
+        row, column = (int(i) for i in np.argwhere(wild)[0])
+        raise DataError(
+            f"close of {assets[column]} goes from {prices[row, column]:g} to {prices[row + 1, column]:g} at "
+            f"{dates[row + 1]}; no price changes by a factor of {_LARGEST_CHANGE:g} in one period: check the units "
+            "and the splits"
+        )
 
 
 def _check_prices(prices: Float, dates: pd.Index[Any], assets: tuple[str, ...], name: str) -> None:
@@ -340,7 +378,7 @@ def _check_prices(prices: Float, dates: pd.Index[Any], assets: tuple[str, ...], 
 
 
 def _check_cash_rate(cash_rate: ArrayLike, n_dates: int) -> Float:
-    values = np.asarray(cash_rate, dtype=np.float64)
+    values = check_array("cash_rate", cash_rate, what="a rate per period, or one per date", missing=True)
     if values.shape not in ((), (n_dates,)):
         raise DataError(f"cash_rate has shape {values.shape}; give one number or one per date, ({n_dates},)")
     if not (np.isfinite(values) & (values > -1)).all():
