@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fisc.basir import SectorClassifier, cross_validate
+from fisc.basir import SectorClassifier, cross_validate, finetune
 from fisc.data import DataError, MissingExtraError, OfflineError, load_budget_excerpts
 
 pytestmark = pytest.mark.skipif(
@@ -119,8 +119,10 @@ def test_a_hidden_datasets_library_is_a_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_fine_tuning_gives_the_same_weights_with_the_same_seed(
-    excerpts: pd.DataFrame, tmp_path: Path
+    excerpts: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(finetune, "EPOCHS", 1)
+    monkeypatch.setattr(finetune, "ANCHORS_PER_SECTOR", 1)
     small = excerpts.iloc[::5]
     one = SectorClassifier("finetuned", random_state=3).fit(small["text"], small["sectors"])
     two = SectorClassifier("finetuned", random_state=3).fit(small["text"], small["sectors"])
