@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fisc.data import DataError, Provenance, record
+from fisc.data import DataError, Provenance, check_number, check_seed, check_whole, record
 from fisc.portfolio import baselines
 from fisc.portfolio.backtesting import BacktestResult, Rule, backtest
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market, as_market
@@ -109,6 +109,9 @@ Fold(train_start=30, train_stop=70, test_start=75, test_stop=99)]
     if isinstance(train, tuple | list) or isinstance(test, tuple | list):
         if not (isinstance(train, tuple | list) and isinstance(test, tuple | list)):
             raise DataError("give both train and test as spans (start, stop), or both as numbers of closes")
+        for name, span in (("train", train), ("test", test)):
+            if len(span) != 2:
+                raise DataError(f"{name}={span!r:.80} is no span; give two rows or dates, (start, stop)")
         (a, b), (c, d) = (row(x) for x in train), (row(x) for x in test)
         d = min(d, len(market) - 1)
         if c < b + purge + embargo:
@@ -357,7 +360,14 @@ def walk_forward(
     """
     market = as_market(market)
     named = _named(models, benchmark)
+    if isinstance(costs, tuple | list) and len(costs) != 2:
+        raise DataError(f"costs has {len(costs)} entries; give one rate, or a pair (buy, sell)")
     buy, sell = costs if isinstance(costs, tuple | list) else (costs, costs)
+    block = check_number("block", block, least=1, what="a mean length of blocks in periods")
+    draws = check_whole("draws", draws, least=1)
+    level = check_number("level", level, above=0, below=1, what="a confidence level such as 0.95")
+    if n_jobs is not None:
+        check_whole("n_jobs", n_jobs)
     spans = folds(
         market,
         train=train,
@@ -368,7 +378,7 @@ def walk_forward(
         start=start,
         stop=stop,
     )
-    chosen = list(range(seeds)) if isinstance(seeds, int | np.integer) else [int(seed) for seed in seeds]
+    chosen = _seeds(seeds)
     learned = [name for name, model in named.items() if hasattr(model, "train_agent")]
     if learned and not chosen:
         raise DataError("seeds is empty; agents need at least one seed, and five for a statement about seeds")
@@ -425,6 +435,16 @@ def walk_forward(
     )
 
 
+def _seeds(seeds: Any) -> list[int]:
+    """Return seeds, given as their number or one by one."""
+    if isinstance(seeds, str | bytes | Mapping) or not isinstance(seeds, Iterable):
+        return list(range(check_whole("seeds", seeds, least=0)))
+    chosen = [check_seed("a seed", seed) for seed in seeds]
+    if len(set(chosen)) < len(chosen):
+        raise DataError(f"seeds={chosen!r:.80} repeat; each agent needs a seed of its own")
+    return chosen
+
+
 def _named(models: Any, benchmark: str) -> dict[str, Any]:
     """Give every model a name, and make strategies of names."""
     if isinstance(models, str) or not isinstance(models, Mapping | list | tuple):
@@ -439,6 +459,8 @@ def _named(models: Any, benchmark: str) -> dict[str, Any]:
         if name in named:
             raise DataError(f"two models are called {name!r}; give a mapping of names to models")
         named[name] = baselines.get(model) if isinstance(model, str) else model
+    if not isinstance(benchmark, str):
+        raise DataError(f"benchmark={benchmark!r:.80} is not a name; name one of the models or a baseline")
     if not named:
         raise DataError("there is nothing to evaluate; give at least one model")
     if benchmark not in named:

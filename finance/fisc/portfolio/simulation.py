@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError, check_option
+from fisc.data import DataError, check_array, check_number, check_option, check_seed, check_whole
 from fisc.portfolio import rewards as rw
 from fisc.portfolio.accounting import trade_kernel
 from fisc.portfolio.backtesting import cost_rates
@@ -319,7 +319,9 @@ class Simulation:
         ):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise DataError(f"{name}={value!r}; give a whole number of at least {least}")
-        first, stop = (0, len(market)) if rows is None else rows
+        if rows is not None and (not isinstance(rows, tuple | list) or len(rows) != 2):
+            raise DataError(f"rows={rows!r:.80} is no span; give two row numbers, (start, stop)")
+        first, stop = (0, len(market)) if rows is None else (check_whole("a row of rows", r) for r in rows)
         if not 0 <= first < stop <= len(market):
             raise DataError(f"rows=({first}, {stop}) are not a span of the {len(market)} dates of the market")
         if window > stop - 1:
@@ -334,16 +336,19 @@ class Simulation:
                 f"episode={episode} steps is longer than the data: {stop - 1 - low} steps are left after a window "
                 f"of {window} in rows {first} to {stop}; give a shorter episode or a longer history"
             )
-        if not 0 <= band < 1:
-            raise DataError(f"band={band} is outside [0, 1); it is a share of wealth")
+        band = check_number("band", band, least=0, below=1, what="a share of wealth")
+        if seed is not None:
+            check_seed("seed", seed)
         check_option("initial", initial, ("cash", "base", "equal"))
         if initial == "base" and base is None:
             raise DataError("initial='base' needs a base portfolio; give base or start from 'cash'")
         size = market.n_assets + 1
-        if base is not None and np.shape(base) != (len(market), size):
-            raise DataError(
-                f"base has shape {np.shape(base)}; expected one portfolio a date, ({len(market)}, {size})"
-            )
+        if base is not None:
+            base = check_array("base", base, what="one portfolio a date, cash first")
+            if base.shape != (len(market), size):
+                raise DataError(
+                    f"base has shape {base.shape}; expected one portfolio a date, ({len(market)}, {size})"
+                )
         self.market, self.n_envs, self.window, self.episode = market, int(n_envs), int(window), int(episode)
         self.reward = rw.as_reward(reward)
         self.lag, self.band, self.initial = int(lag), float(band), initial
@@ -351,7 +356,7 @@ class Simulation:
         self.tail_size = size * (1 + self.lag) + 1 + rw.OBSERVED_SIZE
         self._relatives = np.ascontiguousarray(market.relatives)
         self._buy, self._sell = cost_rates("buy", buy, market), cost_rates("sell", sell, market)
-        self.base = None if base is None else np.ascontiguousarray(base, dtype=np.float64)
+        self.base = None if base is None else np.ascontiguousarray(base)
         self._base = np.zeros((1, size)) if self.base is None else self.base
         self._tradable = np.ascontiguousarray(market.tradable)
         self._warm = rw.warm_state(market, self.reward.eta)
