@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fisc.data.arguments import check_array, check_is, check_number, check_seed, check_whole
+from fisc.data.arguments import check_array, check_is, check_number, check_seed, check_whole, is_number
 from fisc.data.errors import (
     CorruptFileError,
     DataError,
@@ -30,6 +30,7 @@ from fisc.data.locations import cache_dir, data_home, offline
 from fisc.data.provenance import Provenance, attach, provenance, record, version
 
 if TYPE_CHECKING:
+    from fisc.data.basir_hub import fetch_basir, leakage, read_basir
     from fisc.data.budgets import (
         load_budget_attention,
         load_budget_excerpts,
@@ -78,7 +79,10 @@ _LAZY = {
     "RetryPolicy": "price_yahoo",
     "TickerStatus": "price_sources",
     "YahooSource": "price_yahoo",
+    "fetch_basir": "basir_hub",
     "fetch_prices": "price_fetch",
+    "leakage": "basir_hub",
+    "read_basir": "basir_hub",
     "price_states": "price_set",
     "price_status": "price_set",
     "read_prices": "price_files",
@@ -121,8 +125,11 @@ __all__ = [
     "check_seed",
     "check_whole",
     "data_home",
+    "fetch_basir",
     "fetch_prices",
     "fingerprint",
+    "is_number",
+    "leakage",
     "load_budget_attention",
     "load_budget_excerpts",
     "load_budget_returns",
@@ -139,6 +146,7 @@ __all__ = [
     "price_states",
     "price_status",
     "provenance",
+    "read_basir",
     "read_prices",
     "record",
     "require",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["check_array", "check_is", "check_number", "check_seed", "check_whole"]
+__all__ = ["check_array", "check_is", "check_number", "check_seed", "check_whole", "is_number"]
 
 T = TypeVar("T")
 
@@ -72,6 +72,22 @@ def check_seed(name: str, value: Any) -> int:
     return check_whole(name, value, least=0)
 
 
+def is_number(value: Any) -> bool:
+    """Tell whether `value` is one finite real number, and not a truth value.
+
+    Examples
+    --------
+    >>> [is_number(v) for v in (1, 2.5, True, float("inf"), "1", None, 10**400)]
+    [True, True, False, False, False, False, False]
+    """
+    if _is_bool(value) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def check_number(
     name: str,
     value: Any,
@@ -115,14 +131,10 @@ def check_number(
     ...
     fisc.data.errors.DataError: rate=nan; give a finite number of at least 0 and below 1
     """
-    if not _is_bool(value) and isinstance(value, numbers.Real):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
+    if is_number(value):
+        number = float(value)
         if (
-            math.isfinite(number)
-            and (least is None or number >= least)
+            (least is None or number >= least)
             and (most is None or number <= most)
             and (above is None or number > above)
             and (below is None or number < below)

@@ -78,8 +78,7 @@ class BudgetDay(Result):
         """Return the one-page section."""
         from fisc.report import Figure, Section, Table
 
-        table = self.headline.copy()
-        table["why"] = [w if len(w) < 140 else w[:137] + "..." for w in table["why"]]
+        table, reasons = self._tables()
         return Section(
             f"Budget of {self.date}",
             self.summary().splitlines()[2] + " (mentions per 1,000 words, against the five speeches before).",
@@ -93,6 +92,7 @@ class BudgetDay(Result):
             ),
             tables=(
                 Table(table, caption="Sectors, best first", decimals=2),
+                Table(reasons, caption="Why: the strongest paragraph of each", decimals=2, index=False),
                 Table(self.attention.head(12), caption="Mentions per 1,000 words and surprise", decimals=2),
                 Table(self.stance.head(12), caption="Taxes and spending, clauses by sector", decimals=2),
             ),
@@ -107,6 +107,34 @@ class BudgetDay(Result):
             question="What does this budget mean for which sectors, and how sure can one be?",
             finding=self.summary().splitlines()[0] + "; " + self.summary().splitlines()[1],
         )
+
+    def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the numbers and the reasons as two tables: sentences beside numbers make rows tall."""
+        import pandas as pd
+
+        head = self.headline
+        span = [f"{a:+.2f} to {b:+.2f}" for a, b in zip(head["low_pct"], head["high_pct"], strict=True)]
+        numbers = pd.DataFrame(
+            {
+                "rank": head["rank"],
+                "expected, %": [f"{v:+.2f}" for v in head["expected_pct"]],
+                "interval, %": span,
+                "call": head["call"],
+                "mentions": head["mentions"],
+                "surprise": head["surprise"],
+            }
+        ).map(lambda v: v.replace("-", "−") if isinstance(v, str) and v[:1] in "+-" else v)
+        said = head[head["why"] != "not mentioned"]
+        reasons = pd.DataFrame(
+            {
+                "sector": said.index,
+                "para": said["para"],
+                "sentence": [w if len(w) < 140 else w[:137] + "..." for w in said["why"]],
+            }
+        )
+        if said["new"].notna().any():
+            reasons["new"] = said["new"].to_numpy()
+        return numbers, reasons.reset_index(drop=True)
 
     def report(self) -> Report:
         """Return the report: the one page, then every paragraph with its evidence."""

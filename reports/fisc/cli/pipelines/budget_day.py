@@ -25,8 +25,10 @@ TEMPLATE = """
 [options]
 speech = "speech.pdf"           # PDF with a text layer, text file or address; relative to this file
 date = "2026-02-01"             # day of the speech
-classifier = "lexical"          # or "pair", "finetuned" (extra basir)
-# earlier = "speeches"          # folder of earlier speeches named YYYY-MM-DD.txt or .pdf: what is new
+classifier = "lexical"          # or "pair", "finetuned" (extras basir and minilm)
+# model = "model"               # folder that `fisc basir train` wrote, in place of a classifier
+# method = "surprise"           # of the ranking; or "attention", "last_budget", "ridge", "lambdamart"
+# earlier = "budget-speeches.parquet"   # from `fisc data build budget-speeches`: what is new
 # prices = "indices.csv"        # closes of sector indices and of the market: event study and portfolio
 # market = "NIFTY 500"          # column of prices that is the market
 # window = [0, 5]               # trading days of the event study
@@ -38,7 +40,7 @@ hold = 21                       # trading days that the tilted portfolio is held
 _PAGE = "The page"
 _EVENT = "What the market made of it"
 _TILT = "A portfolio tilted by the calls"
-_SUFFIXES = (".txt", ".pdf")
+_EARLIER_SPEECHES = 5
 
 
 class Options(BaseModel):
@@ -49,9 +51,12 @@ class Options(BaseModel):
     speech: Annotated[str, Field(description="PDF with a text layer, text file or address.")]
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="Day of the speech, YYYY-MM-DD.")]
     classifier: Literal["lexical", "pair", "finetuned"] = "lexical"
-    earlier: Annotated[
-        str | None, Field(description="Folder of earlier speeches, YYYY-MM-DD.txt or .pdf.")
-    ] = None
+    model: Annotated[str | None, Field(description="Folder of a saved classifier.")] = None
+    method: Annotated[str, Field(description="Method of the ranking.")] = "surprise"
+    earlier: Annotated[str | None, Field(description="Parquet file of paragraphs of earlier speeches.")] = (
+        None
+    )
+    evidence: Annotated[bool, Field(description="Whether every paragraph is shown, in an appendix.")] = True
     prices: Annotated[str | None, Field(description="Closes of sector indices and of the market.")] = None
     market: Annotated[str | None, Field(description="Column of prices that is the market.")] = None
     window: tuple[int, int] = (0, 5)
@@ -69,7 +74,7 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
     progress("speech", 0, 4)
     try:
         day = _budget_day(definition, options)
-        first, appendix = day.section(), day.sectors.section()
+        first, appendix = day.section(), day.sectors.section() if options.evidence else None
     except FiscError as error:
         day = None
         first, appendix = Section.failed(_PAGE, error), None
@@ -91,38 +96,42 @@ def _budget_day(definition: ReportDefinition, options: Options) -> BudgetDay:
     earlier = None if options.earlier is None else _earlier(definition.path(options.earlier), options.date)
     return budget_day(
         paragraphs,
-        _classifier(options, definition.seed),
+        _classifier(definition, options),
         date=options.date,
+        method=options.method,
         earlier=earlier,
         coverage=options.coverage,
         seed=definition.seed,
     )
 
 
-def _classifier(options: Options, seed: int) -> SectorClassifier:
-    """Return a classifier that learned from the labelled excerpts that ship."""
+def _classifier(definition: ReportDefinition, options: Options) -> SectorClassifier:
+    """Return the saved classifier, or one that learned from the labelled excerpts that ship."""
     from fisc.basir import SectorClassifier
     from fisc.data import load_budget_excerpts
 
+    if options.model is not None:
+        return SectorClassifier.load(definition.path(options.model))
     excerpts = load_budget_excerpts()
-    model = SectorClassifier(method=options.classifier, random_state=seed)
+    model = SectorClassifier(method=options.classifier, random_state=definition.seed)
     return model.fit(excerpts["text"].tolist(), excerpts["sectors"].tolist())
 
 
-def _earlier(folder: Path, date: str) -> pd.DataFrame:
-    """Read the speeches of a folder that were held before a day; their names are their days."""
+def _earlier(path: Path, day: str) -> pd.DataFrame:
+    """Return the paragraphs of the last speeches before a day."""
     import pandas as pd
 
-    from fisc.basir import read_speech
     from fisc.data import DataError
 
-    if not folder.is_dir():
-        raise DataError(f"earlier={str(folder)!r} is not a folder of speeches")
-    files = sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES and f.stem < date)
-    if not files:
-        raise DataError(f"{folder} holds no speech before {date}; files are named YYYY-MM-DD.txt or .pdf")
-    parts = [read_speech(file, date=file.stem).assign(date=file.stem) for file in files[-5:]]
-    return pd.concat(parts, ignore_index=True)
+    if not path.is_file():
+        raise DataError(f"there is no file {path}; make it with: fisc data build budget-speeches --from DIR")
+    frame = pd.read_parquet(path, columns=["date", "text"])
+    frame = frame[frame["date"].astype(str) < day]
+    if frame.empty:
+        raise DataError(
+            f"{path} holds no speech before {day}; leave `earlier` out, or build it from more files"
+        )
+    return frame[frame["date"].isin(sorted(frame["date"].unique())[-_EARLIER_SPEECHES:])]
 
 
 def _left_out(title: str, reason: str) -> Section:
