@@ -243,6 +243,17 @@ def test_differential_sharpe_is_golden_and_the_derivative_it_claims() -> None:
     assert (moved - sharpe(golden["A"], golden["B"])) / eta == pytest.approx(value, rel=1e-5)
 
 
+def test_differential_sharpe_moves_both_averages() -> None:
+    returns = np.random.default_rng(0).normal(0.001, 0.01, 20)
+    A, B, eta, expected = 0.0005, 0.0002, 1 / 60, []
+    for R in returns:
+        expected.append((B * (R - A) - A * (R**2 - B) / 2) / (B - A**2) ** 1.5)
+        A, B = A + eta * (R - A), B + eta * (R**2 - B)
+    kind = rewards.Reward("differential_sharpe", eta=eta)
+    found = rewards.sequence(kind, returns, state=[0.0005, 0.0002, 0.0, 0.0])
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
 def test_telescoping_reward_adds_up_to_the_episode_sharpe() -> None:
     returns = np.random.default_rng(0).normal(0.001, 0.01, 128)
     total = rewards.sequence("telescoping_sharpe", returns).sum()
