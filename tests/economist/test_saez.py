@@ -58,7 +58,7 @@ def test_controls(people) -> None:  # type: ignore[no-untyped-def]
     for law in random_monotone_schedules([0, 1e4, 5e4], 20, seed=1):
         assert (np.diff(law.rates) >= 0).all()
         assert law.rates.max() <= 0.6
-    with pytest.raises(DataError, match="at least 1 schedule"):
+    with pytest.raises(DataError, match="n=0; give a whole number of at least 1"):
         random_monotone_schedules([0.0], 0)
     with pytest.raises(DataError, match="step must lie in"):
         flat_tax_grid(people(5), "log", step=0.0)

@@ -359,7 +359,7 @@ def test_damaged_and_foreign_files(tmp_path: Path) -> None:
 def test_options_are_option_errors(data: pd.DataFrame) -> None:
     with pytest.raises(OptionError):
         simulate("paper3")  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="n=0 units"):
+    with pytest.raises(DataError, match="n=0; give a whole number of at least 1"):
         simulate("paper1", n=0)
     found = fit(data)
     with pytest.raises(OptionError, match="did you mean 'nullity'"):

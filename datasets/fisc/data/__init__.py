@@ -10,7 +10,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fisc.data.arguments import check_array, check_is, check_number, check_seed, check_whole, is_number
+from fisc.data.arguments import (
+    check_array,
+    check_is,
+    check_number,
+    check_seed,
+    check_table,
+    check_whole,
+    is_number,
+)
 from fisc.data.errors import (
     CorruptFileError,
     DataError,
@@ -123,6 +131,7 @@ __all__ = [
     "check_number",
     "check_option",
     "check_seed",
+    "check_table",
     "check_whole",
     "data_home",
     "fetch_basir",

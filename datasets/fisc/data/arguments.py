@@ -16,8 +16,9 @@ from fisc.data.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
-__all__ = ["check_array", "check_is", "check_number", "check_seed", "check_whole", "is_number"]
+__all__ = ["check_array", "check_is", "check_number", "check_seed", "check_table", "check_whole", "is_number"]
 
 T = TypeVar("T")
 
@@ -176,7 +177,7 @@ def check_array(
     >>> check_array("prices", [1, 2j])
     Traceback (most recent call last):
     ...
-    fisc.data.errors.DataError: prices=[1, 2j] cannot be read as numbers; give numbers
+    fisc.data.errors.DataError: prices must be numbers, got [1, 2j], which cannot be read as such
     """
     import numpy as np
 
@@ -187,7 +188,9 @@ def check_array(
             raise TypeError(f"they are of type {array.dtype}")
         floats = np.array(array, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
-        raise DataError(f"{name}={_shown(values)} cannot be read as numbers; give {what}") from error
+        raise DataError(
+            f"{name} must be {what}, got {_shown(values)}, which cannot be read as such"
+        ) from error
     bad = ~np.isfinite(floats)
     if not missing and bad.any():
         raise DataError(
@@ -195,6 +198,71 @@ def check_array(
             "those first"
         )
     return floats
+
+
+def check_table(name: str, values: Any, *, what: str, dates: bool = False) -> pd.DataFrame:
+    """Return a table of real numbers as float64, missing ones as NaN, or say why it is none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    values : object
+        What was given.
+    what : str
+        What was expected, for the message.
+    dates : bool
+        Whether the index must hold dates; text is read as dates, and none may be missing.
+
+    Returns
+    -------
+    DataFrame
+        A copy with the same columns and, unless dates are read, the same index.
+
+    Raises
+    ------
+    DataError
+        If it is no DataFrame, is empty, names a column twice, or holds anything but real numbers:
+        infinity is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_table("prices", pd.DataFrame({"A": [1, None]}), what="prices by day")["A"].tolist()
+    [1.0, nan]
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not isinstance(values, pd.DataFrame):
+        raise DataError(f"{name} is a {type(values).__name__}; give a DataFrame of {what}")
+    if values.empty:
+        raise DataError(f"{name} is empty; give a DataFrame of {what}")
+    if not values.columns.is_unique:
+        twice = values.columns[values.columns.duplicated()].tolist()
+        raise DataError(f"{name} has columns {twice[:5]} more than once; give each its own name")
+    words = [
+        str(c)
+        for c, kind in zip(values.columns, values.dtypes, strict=True)
+        if pd.api.types.is_complex_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)
+    ]
+    try:
+        if words:
+            raise TypeError(f"first such columns: {words[:5]}")
+        numbers_ = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
+        raise DataError(f"{name} holds entries that are not numbers ({error}); give {what}") from error
+    if np.isinf(numbers_).any():
+        raise DataError(f"{name} holds {int(np.isinf(numbers_).sum())} infinite values; leave them empty")
+    index = values.index
+    if dates:
+        try:
+            index = pd.DatetimeIndex(pd.to_datetime(index))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the index of {name} is not dates: {error}") from error
+        if index.hasnans:
+            raise DataError(f"{int(index.isna().sum())} dates of {name} are missing; drop those rows")
+    return pd.DataFrame(numbers_, index=index, columns=values.columns)
 
 
 def check_is(name: str, value: Any, kind: type[T], *, how: str) -> T:

@@ -178,7 +178,7 @@ def _feed(digest: hashlib._Hash, value: Any) -> None:
     if isinstance(value, bytes):
         digest.update(value)
     elif isinstance(value, str):
-        digest.update(value.encode())
+        digest.update(value.encode(errors="surrogatepass"))
     elif isinstance(value, Path):
         digest.update(bytes.fromhex(sha256_file(value)))
     elif hasattr(value, "columns") and hasattr(value, "index"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError
+from fisc.data import DataError, check_number, check_seed, check_whole
 from fisc.economist.criteria import Criterion
 from fisc.economist.objective import WelfareOfRates
 from fisc.economist.population import Workers
@@ -60,11 +60,11 @@ def random_monotone_schedules(
     >>> bool((np.diff(schedule.rates) >= 0).all())
     True
     """
-    if n < 1:
-        raise DataError(f"n must be at least 1 schedule, got {n!r}")
-    rng = np.random.default_rng(seed)
-    size = np.size(np.asarray(edges))
-    return tuple(TaxSchedule(edges, np.sort(rng.uniform(0.0, highest, size))) for _ in range(n))
+    n = check_whole("n", n, least=1)
+    highest = abs(check_number("highest", highest, least=0, most=1))  # -0 too
+    rng = np.random.default_rng(check_seed("seed", seed))
+    zero = TaxSchedule.flat(0.0, edges)
+    return tuple(zero.with_rates(np.sort(rng.uniform(0.0, highest, zero.brackets))) for _ in range(n))
 
 
 def baseline_schedules(

@@ -16,7 +16,7 @@ __all__ = ["ElectionConfig", "ModelConfig", "SimulationConfig"]
 class _Checked(BaseModel):
     """A pydantic model whose faults are fisc errors that name the nearest key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:

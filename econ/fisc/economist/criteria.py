@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, check_option
+from fisc.data import DataError, check_array, check_is, check_number, check_option, is_number
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome
 from fisc.economist.schedule import FloatArray, checked_array
@@ -57,7 +57,7 @@ class Criterion:
     def __post_init__(self) -> None:
         name = _ALIASES.get(self.name, self.name) if isinstance(self.name, str) else self.name
         object.__setattr__(self, "name", check_option("criterion", name, (*CRITERIA, "weighted")))
-        if not (np.isfinite(self.gamma) and self.gamma > 0.0 and self.gamma != 1.0):
+        if not (is_number(self.gamma) and self.gamma > 0.0 and self.gamma != 1.0):
             raise DataError(
                 f"gamma must be positive and not 1 (use criterion='log' there), got {self.gamma!r}"
             )
@@ -183,6 +183,8 @@ def welfare(outcome: Outcome, workers: Workers, criterion: str | Criterion) -> f
     True
     """
     rule = criterion_of(criterion)
+    check_is("outcome", outcome, Outcome, how="pass what respond() gave")
+    check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
     if outcome.n != workers.n:
         raise DataError(
             f"the outcome holds {outcome.n} workers, the population {workers.n}; pass the pair that belongs"
@@ -203,9 +205,12 @@ def gap_closed(value: npt.ArrayLike, start: float, best: float) -> FloatArray:
     >>> float(gap_closed(5.0, start=0.0, best=10.0))
     0.5
     """
+    start, best = check_number("start", start), check_number("best", best)
     if not best > start:
         raise DataError(
             f"there is no gap to close: welfare at the optimum ({best:.8g}) does not exceed that of the "
             f"start ({start:.8g}); choose another criterion or another start"
         )
-    return (np.asarray(value, dtype=np.float64) - start) / (best - start)
+    with np.errstate(over="ignore"):
+        closed = (check_array("value", value, what="welfare, a number or several") - start) / (best - start)
+    return check_array("value in shares of a gap as small as this", closed)

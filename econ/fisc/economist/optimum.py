@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, Provenance, record
+from fisc.data import DataError, Provenance, check_is, check_seed, check_whole, is_number, record
 from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.objective import RobustWelfare, WelfareOfRates
 from fisc.economist.population import Workers
@@ -199,8 +199,11 @@ def optimal_schedule(
 
     if isinstance(restarts, bool) or not isinstance(restarts, int) or restarts < 1:
         raise DataError(f"restarts must be a whole number of at least 1, got {restarts!r}")
-    if not 0.0 < tolerance <= 0.05:
-        raise DataError(f"tolerance must lie in (0, 0.05], a change of each rate, got {tolerance!r}")
+    if not (is_number(tolerance) and 0.0 < tolerance <= 0.05):
+        raise DataError(f"tolerance must lie in (0, 0.05], a change of each rate, got {tolerance!r:.80}")
+    check_seed("seed", seed)
+    check_whole("n_jobs", n_jobs)
+    check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
     objective = WelfareOfRates(workers, edges, criterion)
     searched = objective
     if workers.n > SEARCH_SAMPLE:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, check_option
+from fisc.data import DataError, check_array, check_option, check_seed, is_number
 from fisc.economist.schedule import FloatArray, TaxSchedule, checked_array
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Workers:
         skill_ = checked_array("skill", skill, what="incomes per weekly hour, one a worker")
         if skill_.size == 0:
             raise DataError("the population is empty: skill has no entries; give at least one worker")
-        cost_ = np.asarray(cost)
+        cost_ = check_array("cost", cost, what="positive weights of the disutility of hours", missing=True)
         if cost_.ndim == 0:
             cost_ = np.full(skill_.size, cost_)
         cost_ = checked_array("cost", cost_, what="positive weights of the disutility of hours")
@@ -105,9 +105,8 @@ class Workers:
                     f"{name} must be positive, got {array[bad[0]]:g} at position {bad[0]} "
                     f"({bad.size} such value(s)); drop workers who cannot earn"
                 )
-        if not (np.isfinite(delta) and delta > 1.0):
-            raise DataError(f"delta must be a number above 1 (elasticity 1/(delta-1)), got {delta!r}")
-        if not (np.isfinite(max_hours) and max_hours > 0.0):
+        _check_delta(delta)
+        if not (is_number(max_hours) and max_hours > 0.0):
             raise DataError(f"max_hours must be a positive number of weekly hours, got {max_hours!r}")
         grid = None
         if hours_grid is not None:
@@ -118,6 +117,8 @@ class Workers:
                     "sort it, drop repeats, or raise max_hours"
                 )
             grid.flags.writeable = False
+        if personas is not None and (not isinstance(personas, Sequence) or isinstance(personas, str)):
+            raise DataError(f"personas is a {type(personas).__name__}; give a list with one persona a worker")
         if personas is not None and len(personas) != skill_.size:
             raise DataError(f"{skill_.size} workers but {len(personas)} personas; give one persona a worker")
         skill_.flags.writeable = False
@@ -171,11 +172,12 @@ class Workers:
         True
         """
         check_option("calibration", calibration, CALIBRATIONS)
-        rng = np.random.default_rng(seed)
+        _check_delta(delta)
+        rng = np.random.default_rng(check_seed("seed", seed))
         income = sample_incomes(n, population, rng)
         skill = income / STANDARD_HOURS
         drawn = None
-        if personas:
+        if check_option("personas", personas, (False, True)):
             from fisc.economist.personas import draw_personas
 
             drawn = draw_personas(income, rng)
@@ -239,6 +241,11 @@ class Workers:
 
     def __repr__(self) -> str:
         return f"Workers({self.summary()})"
+
+
+def _check_delta(delta: float) -> None:
+    if not (is_number(delta) and delta > 1.0):
+        raise DataError(f"delta must be a number above 1 (elasticity 1/(delta-1)), got {delta!r:.80}")
 
 
 def calibrated_cost(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.data import DataError, check_option
+from fisc.data import DataError, check_array, check_is, check_option
 from fisc.economist.population import Workers
 from fisc.economist.schedule import FloatArray, TaxSchedule
 
@@ -131,6 +131,7 @@ def respond(workers: Workers, schedule: TaxSchedule, *, engine: str = "compiled"
     True
     """
     check_option("engine", engine, ENGINES)
+    _check_pair(workers, schedule)
     income = np.empty(workers.n)
     tax = np.empty(workers.n)
     utility = np.empty(workers.n)
@@ -144,6 +145,11 @@ def respond(workers: Workers, schedule: TaxSchedule, *, engine: str = "compiled"
     rebate = total / workers.n
     utility += rebate
     return Outcome(income / workers.skill, income, tax, rebate, utility)
+
+
+def _check_pair(workers: Workers, schedule: TaxSchedule) -> None:
+    check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
+    check_is("schedule", schedule, TaxSchedule, how="build one with TaxSchedule(edges, rates)")
 
 
 def _respond_compiled(
@@ -233,13 +239,14 @@ def outcome_of_hours(workers: Workers, schedule: TaxSchedule, hours: FloatArray)
     >>> float(out.income[0]), out.rebate
     (40000.0, 10000.0)
     """
-    hours = np.asarray(hours, dtype=np.float64)
+    _check_pair(workers, schedule)
+    hours = check_array("hours", hours, what="weekly hours, one a worker", missing=True)
     if hours.shape != (workers.n,):
         raise DataError(f"hours must have shape ({workers.n},), one a worker, got {hours.shape}")
-    if not np.all((hours >= 0.0) & (hours <= workers.max_hours)):
+    missing = int(np.isnan(hours).sum())
+    if missing or not np.all((hours >= 0.0) & (hours <= workers.max_hours)):
         raise DataError(
-            f"hours must lie in [0, {workers.max_hours:g}], got {np.nanmin(hours):g} to {np.nanmax(hours):g}"
-            f" with {int(np.isnan(hours).sum())} NaN"
+            f"hours must lie in [0, {workers.max_hours:g}], got {hours.min():g} to {hours.max():g} with {missing} NaN"
         )
     income = workers.skill * hours
     tax = schedule.tax(income)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, OptionError
+from fisc.data import DataError, OptionError, check_is, check_number, check_whole, is_number
 from fisc.economist.criteria import Criterion, criterion_of
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond
@@ -75,13 +75,15 @@ def saez_schedule(
     >>> abs(rate - 0.60268641) < 1e-4
     np.True_
     """
-    measured = elasticity == "measured"
+    check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
+    iterations = check_whole("iterations", iterations, least=1)
+    measured = isinstance(elasticity, str) and elasticity == "measured"
     if not measured:
         if isinstance(elasticity, str):
             raise OptionError(
                 f"elasticity={elasticity!r} is not an option; give 'measured' or a positive number"
             )
-        if not (np.isfinite(elasticity) and elasticity > 0.0):
+        if not (is_number(elasticity) and elasticity > 0.0):
             raise DataError(f"elasticity must be a positive number, got {elasticity!r}")
     rule = criterion_of(criterion)
     fixed = rule.fixed_weights(workers)
@@ -174,6 +176,8 @@ def paper_saez_schedule(workers: Workers, edges: npt.ArrayLike, *, elasticity: f
     """
     from scipy.stats import gaussian_kde
 
+    check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
+    elasticity = check_number("elasticity", elasticity, above=0)
     b = TaxSchedule.flat(0.0, edges).edges
     z = 100.0 * workers.skill
     share = (1.0 / np.maximum(z, 1e-10)) / np.sum(1.0 / np.maximum(z, 1e-10))

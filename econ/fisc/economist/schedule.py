@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, check_option
+from fisc.data import DataError, check_array, check_number, check_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,10 +43,7 @@ def checked_array(name: str, values: npt.ArrayLike, *, what: str) -> FloatArray:
     DataError
         If `values` are not numbers, not one-dimensional, or hold NaN or infinity.
     """
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} must be {what}, got {values!r:.80}: {error}") from error
+    array = check_array(name, values, what=what, missing=True)
     if array.ndim != 1:
         raise DataError(f"{name} must be {what} in one dimension, got shape {array.shape}")
     bad = np.flatnonzero(~np.isfinite(array))
@@ -177,7 +174,8 @@ class TaxSchedule:
         >>> TaxSchedule.flat(0.3).tax(1000.0)
         300.0
         """
-        return cls(edges, np.full(np.size(np.asarray(edges)), rate, dtype=np.float64))
+        lower = checked_array("edges", edges, what="the lower edges of the brackets")
+        return cls(lower, np.full(lower.size, check_number("rate", rate, least=0, most=1)))
 
     @cached_property
     def tax_at_edges(self) -> FloatArray:
@@ -236,8 +234,9 @@ class TaxSchedule:
         return float(rate[0]) if scalar else rate
 
     def _income(self, income: float | FloatArray | Sequence[float]) -> tuple[FloatArray, bool]:
-        scalar = np.ndim(income) == 0
-        z = checked_array("income", np.atleast_1d(np.asarray(income)), what="annual incomes")
+        given = check_array("income", income, what="annual incomes", missing=True)
+        scalar = given.ndim == 0
+        z = checked_array("income", np.atleast_1d(given), what="annual incomes")
         if z.size and z.min() < 0.0:
             raise DataError(f"income must not be negative, got {z.min():g}; this schedule has no losses")
         return z, scalar
@@ -290,6 +289,10 @@ class TaxSchedule:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TaxSchedule:
         """Build from `to_dict`'s answer."""
+        if not isinstance(values, Mapping) or not {"edges", "rates"} <= set(values):
+            raise DataError(
+                f"a schedule needs 'edges' and 'rates', got {values!r:.80}; pass what to_dict gave"
+            )
         return cls(values["edges"], values["rates"])
 
     def plot(self, ax: Axes | None = None, *, label: str = "") -> Axes:

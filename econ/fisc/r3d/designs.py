@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fisc.data import DataError, check_option
+from fisc.data import check_option, check_seed, check_whole
 
 from .kernels import FloatArray
 
@@ -114,11 +114,12 @@ def simulate(
     """
     import pandas as pd
 
+    from .inputs import check_quantiles
+
     check_option("design", design, DESIGNS)
-    if n < 1 or unit_size < 1:
-        raise DataError(
-            f"n={n} units of unit_size={unit_size} values cannot be drawn: both must be at least 1"
-        )
+    n, unit_size = check_whole("n", n, least=1), check_whole("unit_size", unit_size, least=1)
+    seed = check_seed("seed", seed)
+    q = DECILES if quantiles is None else check_quantiles(quantiles)
     x, y, t = draw(design, n, np.random.default_rng([DESIGNS.index(design), n, seed]), unit_size)
     columns: dict[str, Any] = {
         "unit": np.repeat(np.arange(n), unit_size),
@@ -127,7 +128,6 @@ def simulate(
     }
     if t is not None:
         columns["t"] = np.repeat(t, unit_size)
-    q = DECILES if quantiles is None else np.asarray(quantiles, dtype=float)
     return Simulation(design, pd.DataFrame(columns), q, truth(design, q), None if t is None else "t")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.data import DataError, check_option
+from fisc.data import DataError, check_option, is_number
 
 from .kernels import FloatArray
 from .quantiles import RULES, Rule, segment_quantiles, trapezoid_weights
@@ -36,6 +36,7 @@ from .segments import (
 if TYPE_CHECKING:
     pass
 
+SHORTEST, LONGEST = 1e-20, 1e20  # reach of the running variable
 PERCENTILES = np.arange(1, 100) / 100
 
 
@@ -127,7 +128,7 @@ def prepare(
     """
     q = check_quantiles(quantiles)
     check_option("quantile_rule", rule, RULES)
-    if not np.isfinite(cutoff):
+    if not is_number(cutoff):
         raise DataError(f"cutoff={cutoff!r} is not a finite number; give the threshold in units of x")
     if quantile_matrix is not None:
         if data is not None:
@@ -174,7 +175,13 @@ def read_segments(
     if isinstance(data, Sequence) or (isinstance(data, np.ndarray) and data.dtype == object):
         return from_arrays(data, columns, missing, notes, with_x=with_x)
     frame = as_frame(data)
-    return from_columns({str(c): frame[c] for c in frame.columns}, columns, missing, notes, with_x=with_x)
+    names = [str(c) for c in frame.columns]
+    wanted = {name for name in vars(columns).values() if isinstance(name, str)}
+    twice = sorted({name for name in wanted if names.count(name) > 1})
+    if twice:
+        raise DataError(f"column names {twice} stand more than once in the data; give each its own name")
+    table = {name: frame.iloc[:, i] for i, name in enumerate(names)}
+    return from_columns(table, columns, missing, notes, with_x=with_x)
 
 
 def _from_matrix(
@@ -239,6 +246,12 @@ def _check_units(sample: Sample, columns: Columns, continuous_treatment: bool) -
     endless = ~np.isfinite(sample.x)
     if endless.any():
         raise DataError(f"{name!r} is infinite for units {some(sample.labels[endless])}; leave them out")
+    reach = float(np.abs(sample.x).max())
+    if not SHORTEST <= reach <= LONGEST and reach > 0.0:
+        raise DataError(
+            f"{name!r} reaches {reach:g} from the cutoff; give it in units that bring this between {SHORTEST:g} and "
+            f"{LONGEST:g}, so that powers of distances stay finite"
+        )
     n_plus = int(sample.plus.sum())
     if n_plus in (0, sample.x.size):
         low, high = float(sample.x.min()) + sample.cutoff, float(sample.x.max()) + sample.cutoff
@@ -273,7 +286,7 @@ def _check_units(sample: Sample, columns: Columns, continuous_treatment: bool) -
 def _leave_donut(sample: Sample, donut: float | tuple[float, float], notes: Notes) -> Sample:
     """Leave out units too close to the cutoff."""
     pair = donut if isinstance(donut, tuple) else (donut, donut)
-    if len(pair) != 2 or not all(np.isfinite(d) and d >= 0.0 for d in pair):
+    if len(pair) != 2 or not all(is_number(d) and d >= 0.0 for d in pair):
         raise DataError(f"donut={donut!r}; give a distance >= 0, or a pair (below, above)")
     if pair == (0.0, 0.0) or not any(pair):
         return sample

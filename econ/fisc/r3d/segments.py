@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fisc.data import DataError, DataWarning, check_option, nearest
+from fisc.data import DataError, DataWarning, check_array, check_option, nearest
 
 from .kernels import FloatArray
 from .quantiles import IntArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Missing = Literal["drop", "raise"]
+LARGEST = 1e100  # of any number given: squares and their sums stay finite
 
 
 @dataclass
@@ -111,10 +112,13 @@ def as_frame(data: Any) -> pd.DataFrame:
 
     if isinstance(data, pd.DataFrame):
         return data
-    if hasattr(data, "__arrow_c_stream__"):
+    if hasattr(data, "__arrow_c_stream__") and not isinstance(data, pd.Series):
         import pyarrow as pa
 
-        frame: pd.DataFrame = pa.table(data).to_pandas()
+        try:
+            frame: pd.DataFrame = pa.table(data).to_pandas()
+        except pa.ArrowInvalid as error:
+            raise DataError(f"data is a {type(data).__name__} that is no table ({error})") from error
         return frame
     if hasattr(data, "__dataframe__"):
         from pandas.api.interchange import from_dataframe
@@ -148,10 +152,12 @@ def as_floats(values: Any, name: str) -> FloatArray:
         raise DataError(
             f"{name!r} holds dates or durations; turn them into numbers first, such as days from the cutoff"
         )
+    if getattr(getattr(values, "dtype", None), "kind", "") == "c":
+        raise DataError(f"{name!r} holds complex numbers; give real ones")
     try:
         if isinstance(values, pd.Series):
-            return values.to_numpy(dtype=float, na_value=np.nan)
-        return np.asarray(values, dtype=float)
+            return _within_reach(values.to_numpy(dtype=float, na_value=np.nan), name)
+        return _within_reach(np.asarray(values, dtype=float), name)
     except (TypeError, ValueError) as error:
         numbers = pd.to_numeric(pd.Series(values), errors="coerce")
         bad = pd.Series(values)[numbers.isna() & pd.Series(values).notna()]
@@ -159,6 +165,19 @@ def as_floats(values: Any, name: str) -> FloatArray:
         raise DataError(
             f"{name!r} holds {len(bad)} entries that are not numbers{first}; convert the column"
         ) from error
+
+
+def _within_reach(floats: FloatArray, name: str) -> FloatArray:
+    """Refuse finite numbers so large that their squares are not."""
+    size = max(
+        float(np.fmax.reduce(floats, axis=None, initial=0.0)),
+        -float(np.fmin.reduce(floats, axis=None, initial=0.0)),
+    )
+    if LARGEST < size < np.inf:
+        raise DataError(
+            f"{name!r} holds numbers as large as {size:g}; give it in larger units (up to {LARGEST:g})"
+        )
+    return floats
 
 
 def from_columns(
@@ -187,7 +206,9 @@ def from_columns(
             values = labels_of(raw, name) if role == "cluster" else as_floats(raw, name)
             level[role] = _constant(values, name, layout)
     if columns.covariates is not None:
-        names = [columns.covariates] if isinstance(columns.covariates, str) else list(columns.covariates)
+        names = [columns.covariates] if isinstance(columns.covariates, str) else columns.covariates
+        if not isinstance(names, (list, tuple)) or not names:
+            raise DataError(f"covariates={names!r:.80}; give the name of a column, or a list of names")
         parts = [_constant(as_floats(_column(table, c, "covariates"), c), c, layout) for c in names]
         level["covariates"] = np.column_stack(parts)
     order = layout.order
@@ -221,7 +242,12 @@ def _layout(unit: Any, name: str) -> _Layout:
     if raw.dtype.kind in "iuf":
         keys, uniques = raw, None
     else:
-        keys, uniques = pd.factorize(series)
+        try:
+            keys, uniques = pd.factorize(series)
+        except TypeError as error:
+            raise DataError(
+                f"{name!r} (unit) holds entries that cannot be labels ({error}); label units by numbers or text"
+            ) from error
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     heads = keys[starts]
     if uniques is None and pd.unique(heads).size != heads.size:
@@ -438,7 +464,7 @@ def unit_level(columns: Columns, n: int) -> dict[str, NDArray[Any]]:
     if columns.cluster is not None:
         level["cluster"] = labels_of(per_unit(columns.cluster, n, "cluster", numbers=False), "cluster")
     if columns.covariates is not None:
-        matrix = np.asarray(columns.covariates, dtype=float)
+        matrix = check_array("covariates", columns.covariates, what=f"{n} rows of numbers", missing=True)
         matrix = matrix[:, None] if matrix.ndim == 1 else matrix
         if matrix.ndim != 2 or matrix.shape[0] != n or not np.isfinite(matrix).all():
             raise DataError(f"covariates have shape {matrix.shape}; expected {n} rows of finite numbers")

@@ -508,7 +508,7 @@ def _table(market: Market, targets: Any) -> Float:
             )
         targets = pd.DataFrame(rows_by_date).T
     if isinstance(targets, pd.DataFrame):
-        unknown = targets.index.difference(market.dates)
+        unknown = targets.index[~targets.index.isin(market.dates)]
         if len(unknown) or not targets.index.is_unique:
             raise DataError(
                 f"targets have {len(unknown)} dates that are not in the market or repeat dates; "

@@ -27,7 +27,7 @@ __all__ = [
 class _Strict(BaseModel):
     """A table of the file; an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Schedule(_Strict):
