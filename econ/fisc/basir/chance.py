@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from fisc.data import DataError, check_option
+from fisc.data import DataError, check_array, check_option
 
 __all__ = [
     "RELEVANCE_KINDS",
@@ -131,7 +131,7 @@ def gains(relevance: Any, relevance_kind: RelevanceKind) -> Any:
     [2.0, 1.0, 3.0]
     """
     check_option("relevance_kind", relevance_kind, RELEVANCE_KINDS)
-    r = np.asarray(relevance, dtype=float)
+    r = check_array("relevance", relevance, what="one value an item", missing=True)
     if r.ndim != 1 or r.size < 2:
         raise DataError(f"relevance has shape {r.shape}; expected one value an item for at least two items")
     if not np.isfinite(r).all():
@@ -292,8 +292,8 @@ def _discounts(n: int, k: int | None) -> Any:
 
 
 def _checked(gain: Any, score: Any) -> tuple[Any, Any]:
-    g = np.asarray(gain, dtype=float)
-    s = np.asarray(score, dtype=float)
+    g = check_array("relevance", gain, what="one value an item", missing=True)
+    s = check_array("score", score, what="one value an item", missing=True)
     if g.ndim != 1 or g.shape != s.shape:
         raise DataError(
             f"relevance has shape {g.shape} and score {s.shape}; expected two vectors of one length"

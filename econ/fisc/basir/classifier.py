@@ -17,7 +17,7 @@ from fisc.basir.lexical import LEXICAL_FEATURES, LexicalIndex
 from fisc.basir.pair import fit_pair_model
 from fisc.basir.taxonomy import Taxonomy
 from fisc.basir.tokens import windows
-from fisc.data import DataError, DataWarning, Provenance, check_option, record
+from fisc.data import DataError, DataWarning, Provenance, check_is, check_option, check_whole, record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,6 +149,8 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
         check_option("method", self.method, METHODS)
         given = _check_texts(texts)
         taxonomy = self.taxonomy if self.taxonomy is not None else Taxonomy.default()
+        check_is("taxonomy", taxonomy, Taxonomy, how="read one with Taxonomy.read or Taxonomy.from_frame")
+        check_whole("random_state", self.random_state, least=0, most=2**32 - 1)
         if labels is None and self.method == "finetuned":
             raise DataError(
                 "method='finetuned' learns from labels and none were given; "
@@ -171,6 +173,8 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
         if labels is None:
             train, targets, source = self._packaged_training(given)
         else:
+            if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+                raise DataError(f"labels is {labels!r:.80}; expected a list of sector names for each text")
             rows = list(labels)
             if len(rows) != len(given):
                 raise DataError(f"{len(given)} texts but {len(rows)} label lists; give one list a text")
@@ -487,6 +491,8 @@ def _check_texts(texts: Iterable[str]) -> list[str]:
         raise DataError(
             f"texts is one {type(texts).__name__}; expected a sequence of texts, so wrap it: [text]"
         )
+    if not isinstance(texts, Iterable):
+        raise DataError(f"texts is a {type(texts).__name__}; expected a sequence of texts")
     given = list(texts)
     if not given:
         raise DataError("no texts were given; expected at least one")

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fisc.data import DataError, DataWarning, Provenance, attach, check_option, nearest, record
+from fisc.data import (
+    DataError,
+    DataWarning,
+    Provenance,
+    attach,
+    check_option,
+    check_table,
+    check_whole,
+    nearest,
+    record,
+)
 from fisc.report import Result
 
 if TYPE_CHECKING:
@@ -298,6 +308,9 @@ def event_study(
     )  # fmt: skip
 
 
+LARGEST_CHANGE = 1e9  # no price moves by such a factor in a day; squares of it would overflow
+
+
 @dataclasses.dataclass(frozen=True)
 class _Fit:
     """Estimates of one event, one entry an asset; residuals have shape (n_estimation, n_assets)."""
@@ -351,37 +364,33 @@ def _reason(fit: _Fit, j: int, abnormal: Any) -> str:
 
 
 def _checked_window(name: str, value: tuple[int, int]) -> tuple[int, int]:
-    pair = tuple(value)
-    if len(pair) != 2 or any(int(v) != v for v in pair) or pair[0] > pair[1]:
-        raise DataError(
-            f"{name}={value!r} is not a window; give (first, last) trading days relative to the event"
-        )
-    return int(pair[0]), int(pair[1])
+    how = "give (first, last) trading days relative to the event"
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise DataError(f"{name}={value!r:.80} is not a window; {how}")
+    first, last = (check_whole(f"a day of {name}", day) for day in value)
+    if first > last:
+        raise DataError(f"{name}={value!r} is not a window; {how}")
+    return first, last
 
 
 def _aligned(prices: pd.DataFrame, market: str | pd.Series) -> tuple[pd.DataFrame, pd.Series]:
     """Return asset prices and market prices on the days on which the market has a price."""
     import pandas as pd
 
-    frame = prices.copy()
-    if frame.empty:
-        raise DataError("prices is empty; expected one row a trading day and one column an asset")
-    try:
-        frame.index = pd.to_datetime(frame.index)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"the index of prices is not dates: {error}") from error
+    frame = check_table("prices", prices, what="one row a trading day and one column an asset", dates=True)
     if frame.index.has_duplicates:
         raise DataError(
             f"{int(frame.index.duplicated().sum())} days occur twice in prices; keep one row a day"
         )
     frame = frame.sort_index()
     if isinstance(market, pd.Series):
-        benchmark = market.copy()
-        benchmark.index = pd.to_datetime(benchmark.index)
-        benchmark = benchmark.reindex(frame.index)
+        series = check_table("market", market.to_frame(), what="the market's price by day", dates=True)
+        if series.index.has_duplicates:
+            raise DataError("days occur twice in market; keep one price a day")
+        benchmark = series.iloc[:, 0].reindex(frame.index)
         benchmark.name = market.name or "market"
     else:
-        if market not in frame.columns:
+        if not isinstance(market, str) or market not in frame.columns:
             guess = nearest(market, map(str, frame.columns))
             raise DataError(
                 f"market={market!r} is not a column of prices{f'; did you mean {guess!r}?' if guess else ''} "
@@ -391,10 +400,18 @@ def _aligned(prices: pd.DataFrame, market: str | pd.Series) -> tuple[pd.DataFram
         frame = frame.drop(columns=[market])
     if frame.shape[1] == 0:
         raise DataError("prices holds the market and nothing else; give at least one other column")
-    bad = int((frame <= 0).to_numpy().sum() + (benchmark <= 0).to_numpy().sum())
+    every = np.column_stack([frame.to_numpy(), benchmark.to_numpy()])
+    bad = int((every <= 0).sum())
     if bad:
         raise DataError(
             f"{bad} prices are zero or negative; prices must be positive, and missing ones left empty"
+        )
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        change = every[1:] / every[:-1]
+    if (change > LARGEST_CHANGE).any() or (change < 1 / LARGEST_CHANGE).any():
+        raise DataError(
+            f"prices change by a factor of more than {LARGEST_CHANGE:g} from one day to the next; check the units, "
+            "and leave missing prices empty"
         )
     traded = benchmark.notna()
     if not traded.any():
@@ -422,6 +439,10 @@ def _positions(events: Any, days: pd.DatetimeIndex, notes: list[str]) -> list[tu
     for given, after_close in zip(dates, evening, strict=True):
         try:
             day = pd.Timestamp(given).normalize()
+            if day is pd.NaT:
+                raise ValueError("it is missing")
+            if (day.tz is None) != (days.tz is None):
+                raise ValueError("it and the dates of prices must both have a time zone, or neither")
         except (ValueError, TypeError) as error:
             raise DataError(f"event {given!r} is not a date: {error}") from error
         if day > days[-1]:

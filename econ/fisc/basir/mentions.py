@@ -12,7 +12,7 @@ from fisc.basir.formulas import mute_formulas
 from fisc.basir.lexical import LexicalIndex
 from fisc.basir.stance import find_stance
 from fisc.basir.taxonomy import Taxonomy
-from fisc.data import DataError, Provenance, check_option, record
+from fisc.data import DataError, Provenance, check_is, check_option, check_table, check_whole, record
 from fisc.report import Result
 
 if TYPE_CHECKING:
@@ -145,7 +145,9 @@ def attention(
     import pandas as pd
 
     check_option("phrases", phrases, ("all", "keywords"))
+    last = check_whole("last", last, least=1)
     labels = taxonomy if taxonomy is not None else Taxonomy.default()
+    check_is("taxonomy", labels, Taxonomy, how="read one with Taxonomy.read or Taxonomy.from_frame")
     texts = _texts(speeches)
     index = LexicalIndex(labels)
     allowed = ("name", "keyword", "alias") if phrases == "all" else ("name", "keyword")
@@ -197,6 +199,8 @@ def surprise(mentions: pd.DataFrame, *, last: int = 5, at_least: int = 3) -> pd.
     >>> surprise(pd.DataFrame({"Steel": [1.0, 2.0, 3.0, 6.0]}))["Steel"].tolist()
     [nan, nan, nan, 4.0]
     """
+    last, at_least = check_whole("last", last), check_whole("at_least", at_least)
+    mentions = check_table("mentions", mentions, what="mentions, one row a speech")
     if last < 1 or not 1 <= at_least <= last:
         raise DataError(f"last={last}, at_least={at_least}; expected 1 <= at_least <= last")
     if not mentions.index.is_monotonic_increasing:

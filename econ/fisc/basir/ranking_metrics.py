@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,17 @@ from fisc.basir.chance import (
     ndcg,
     ndcg_expectation,
 )
-from fisc.data import DataError, DataWarning, Provenance, check_option, record
+from fisc.data import (
+    DataError,
+    DataWarning,
+    Provenance,
+    check_array,
+    check_option,
+    check_seed,
+    check_table,
+    check_whole,
+    record,
+)
 from fisc.report import Result
 
 if TYPE_CHECKING:
@@ -155,6 +165,11 @@ def evaluate_ranking(
     import pandas as pd
 
     check_option("relevance_kind", relevance_kind, RELEVANCE_KINDS)
+    if not isinstance(k, (tuple, list)):
+        raise DataError(f"k={k!r:.80}; give a tuple of numbers of positions such as (3, 5, 10)")
+    k = tuple(check_whole("a number of positions of k", n, least=1) for n in k)
+    ends, draws = check_whole("ends", ends, least=1), check_whole("draws", draws, least=1)
+    seed = check_seed("seed", seed)
     groups, total = _groups(returns, scores, budgets)
     rows, dropped = {}, total
     for name, (y, s) in groups.items():
@@ -188,6 +203,10 @@ def _groups(returns: Any, scores: Any, budgets: Any) -> tuple[dict[str, tuple[An
     if isinstance(returns, pd.DataFrame) != isinstance(scores, pd.DataFrame):
         raise DataError("returns and scores must both be DataFrames (budgets by sectors) or both be vectors")
     if isinstance(returns, pd.DataFrame):
+        returns = check_table("returns", returns, what="returns, budgets by sectors")
+        scores = check_table("scores", scores, what="scores, budgets by sectors")
+        if returns.index.has_duplicates or scores.index.has_duplicates:
+            raise DataError("a budget occurs twice in returns or scores; keep one row a budget")
         shared = returns.index.intersection(scores.index), returns.columns.intersection(scores.columns)
         if not len(shared[0]) or not len(shared[1]):
             raise DataError(
@@ -197,11 +216,14 @@ def _groups(returns: Any, scores: Any, budgets: Any) -> tuple[dict[str, tuple[An
         s = scores.loc[shared[0], shared[1]].to_numpy(dtype=float)
         names = [str(getattr(b, "date", lambda b=b: b)()) for b in shared[0]]
         return {name: (y[i], s[i]) for i, name in enumerate(names)}, int(y.size)
-    y, s = np.asarray(returns, dtype=float), np.asarray(scores, dtype=float)
+    y = check_array("returns", returns, what="one return an item", missing=True)
+    s = check_array("scores", scores, what="one score an item", missing=True)
     if y.ndim != 1 or y.shape != s.shape:
         raise DataError(
             f"returns has shape {y.shape} and scores {s.shape}; expected two vectors of one length"
         )
+    if budgets is not None and (isinstance(budgets, (str, bytes)) or not isinstance(budgets, Iterable)):
+        raise DataError(f"budgets={budgets!r:.80}; give the budget of each item")
     labels = np.asarray(["all"] * len(y) if budgets is None else [str(b) for b in budgets])
     if len(labels) != len(y):
         raise DataError(f"{len(y)} items but {len(labels)} budgets; give the budget of each item")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fisc.basir.mentions import surprise
-from fisc.data import DataError, DataWarning
+from fisc.data import DataError, DataWarning, check_number, check_table, check_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,9 +190,16 @@ def sector_returns(
     """
     import pandas as pd
 
-    if not 0 <= winsorise < 0.5:
-        raise DataError(f"winsorise={winsorise} is not a share of one end; give 0 to 0.25")
-    table = pd.Series(members)
+    prices = check_table("prices", prices, what="prices, one row a day and one column an asset")
+    if ((prices <= 0).to_numpy()).any():
+        raise DataError("prices holds zero or negative values; leave missing prices empty")
+    if weights is not None:
+        weights = check_table("weights", weights, what="weights, of the shape of prices")
+    winsorise = check_number("winsorise", winsorise, least=0, below=0.5, what="a share of one end")
+    at_least = check_whole("at_least", at_least, least=1)
+    if not isinstance(members, (Mapping, pd.Series)):
+        raise DataError(f"members is a {type(members).__name__}; give a mapping of price columns to sectors")
+    table = pd.Series(dict(members))
     held = table[table.index.isin(prices.columns)]
     counts = held.value_counts()
     small = counts[counts < at_least]

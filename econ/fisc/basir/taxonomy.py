@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fisc.data import DataError, OptionError, fingerprint, nearest
+from fisc.data import DataError, OptionError, check_is, fingerprint, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -319,6 +319,11 @@ class Taxonomy:
         >>> Taxonomy.from_frame(table).sectors[1].keywords
         ('crops', 'seed')
         """
+        import pandas as pd
+
+        check_is("a taxonomy table", frame, pd.DataFrame, how="read it with Taxonomy.read, or build one")
+        if not frame.columns.is_unique:
+            raise DataError("a column of the taxonomy table stands more than once; give each its own name")
         if "sector" not in frame.columns:
             raise DataError(
                 f"a taxonomy table needs a column 'sector'; this one has {', '.join(map(str, frame.columns))}"

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from fisc.data import CorruptFileError
+from fisc.data import CorruptFileError, WriteError
 from fisc.llm.messages import ChatRequest, Completion
 
 __all__ = ["ResponseCache"]
@@ -37,12 +37,15 @@ class ResponseCache:
 
     def __init__(self, path: str | Path | None) -> None:
         self.path = None if path is None else Path(path)
-        if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(
-            ":memory:" if self.path is None else self.path, check_same_thread=False, timeout=60.0
-        )
+        try:
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                ":memory:" if self.path is None else self.path, check_same_thread=False, timeout=60.0
+            )
+        except (OSError, sqlite3.OperationalError) as error:
+            raise self._unwritable(error) from error
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -50,6 +53,9 @@ class ResponseCache:
                 "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
             )
             self._connection.commit()
+        except sqlite3.OperationalError as error:  # locked, read-only, full
+            self._connection.close()
+            raise self._unwritable(error) from error
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise CorruptFileError(
@@ -66,11 +72,20 @@ class ResponseCache:
 
     def put(self, request: ChatRequest, completion: Completion) -> None:
         """Keep an answer; the first one given to a request stays."""
-        with self._lock, self._connection:
-            self._connection.execute(
-                "INSERT OR IGNORE INTO answers VALUES (?, ?)",
-                (request.key(), json.dumps(completion.to_dict(), ensure_ascii=False)),
-            )
+        try:
+            with self._lock, self._connection:
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO answers VALUES (?, ?)",
+                    (request.key(), json.dumps(completion.to_dict(), ensure_ascii=False)),
+                )
+        except sqlite3.OperationalError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: Exception) -> WriteError:
+        return WriteError(
+            f"answers cannot be kept in {self.path} ({error}); those kept before are safe. Free some space, or "
+            "choose a folder that you may write to"
+        )
 
     def __len__(self) -> int:
         with self._lock:
