@@ -93,10 +93,7 @@ from fisc.portfolio.statistics import sharpe_difference
 market = Market.from_prices(prices)
 rules = ("equal_monthly", "buy_and_hold", "inverse_volatility")
 begin = 504  # two years of history before the first decision, for all alike
-runs = {
-    name: backtest(market, baselines.get(name).bind(market, begin), buy=0.0025, sell=0.0025, start=begin)
-    for name in rules
-}
+runs = {name: backtest(market, baselines.get(name), buy=0.0025, sell=0.0025, start=begin) for name in rules}
 pd.DataFrame(
     {name: run.metrics()[["sharpe", "sharpe_se", "max_drawdown", "turnover"]] for name, run in runs.items()}
 )

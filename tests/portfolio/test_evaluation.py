@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from fisc.data import DataError, DataWarning, load_sp500
 from fisc.portfolio import Evaluation, Market, RLPortfolio, TrialLog, backtest, baselines, walk_forward
-from fisc.portfolio.evaluation import folds
+from fisc.portfolio.folds import folds
 from fisc.portfolio.online import best_constant_weights, project_to_simplex
 from fisc.portfolio.worlds import ar1_market, iid_market
 
@@ -322,3 +322,12 @@ def test_package_is_light_and_names_what_it_has() -> None:
         "assert callable(p.backtest) and callable(p.train) and callable(p.selftest)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_backtest_ties_a_strategy_to_the_market() -> None:
+    market = Market.from_prices(np.cumprod(1 + np.random.default_rng(0).normal(0, 0.01, (60, 3)), axis=0))
+    strategy = baselines.get("equal_monthly")
+    by_hand = backtest(market, strategy.bind(market, 5), buy=0.001, sell=0.001, start=5)
+    direct = backtest(market, strategy, buy=0.001, sell=0.001, start=5)
+    assert direct.name == "equal_monthly"
+    np.testing.assert_array_equal(direct.wealth, by_hand.wealth)

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from fisc.portfolio.backtesting import BacktestResult, backtest
     from fisc.portfolio.env import PortfolioEnv, PortfolioVecEnv
     from fisc.portfolio.estimator import RLPortfolio
-    from fisc.portfolio.evaluation import Evaluation, walk_forward
+    from fisc.portfolio.evaluation import Evaluation
     from fisc.portfolio.market import Market
     from fisc.portfolio.selftests import SelfTest, selftest
     from fisc.portfolio.training import train
     from fisc.portfolio.trials import HoldOut, TrialLog
+    from fisc.portfolio.walking import walk_forward
 
 # Public names and the module of each, imported when first asked for (PEP 562).
 _LAZY = {
@@ -34,7 +35,7 @@ _LAZY = {
     "remainder_factor": "accounting",
     "selftest": "selftests",
     "train": "training",
-    "walk_forward": "evaluation",
+    "walk_forward": "walking",
 }
 _MODULES = ("baselines", "rewards")
 # Modules that need a library of the extra "portfolio", so that its absence is said in words.

@@ -293,8 +293,9 @@ def backtest(
         assets, or the assets alone (no cash is held then); *mapping* of date to such weights;
         *array* with one row a date; a *callable* ``f(history)`` or ``f(history, weights)`` that
         gets the closing prices up to and including today (a DataFrame) and the drifted weights
-        (cash first) and returns weights, or None to leave the holdings alone; or an object with
-        ``decide(t, weights)`` (see `Rule`). Weights are at least 0 and sum to 1.
+        (cash first) and returns weights, or None to leave the holdings alone; an object with
+        ``decide(t, weights)`` (see `Rule`); or a strategy of `fisc.portfolio.baselines`.
+        Weights are at least 0 and sum to 1.
     buy, sell : float, mapping, Series, array, DataFrame or callable
         Cost rates in [0, 1), see `cost_rates`; 0.25 % is 0.0025.
     lag : int, default 0
@@ -339,6 +340,9 @@ def backtest(
         )
     if not 0 <= start < stop - 1 < len(market):
         raise DataError(f"rows {start} to {stop} of {len(market)} hold no period; give start < stop - 1")
+    name = name or _name(targets)
+    if hasattr(targets, "bind") and not isinstance(targets, pd.DataFrame | Mapping):
+        targets = targets.bind(market, start)  # a baseline or an agent, not yet tied to a market
     decide = _decider(market, targets)
     c_p, c_s = cost_rates("buy", buy, market), cost_rates("sell", sell, market)
     n_periods, width = stop - 1 - start, market.n_assets + 1
@@ -373,7 +377,7 @@ def backtest(
                 )
         growth, end = drift(held[row], market.relatives[t])
         wealth *= mu[row] * float(growth)
-    return _collect(market, drifted, held, mu, start, name or _name(targets), (buy, sell, lag))
+    return _collect(market, drifted, held, mu, start, name, (buy, sell, lag))
 
 
 def _collect(

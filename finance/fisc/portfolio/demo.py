@@ -63,5 +63,6 @@ def demo_section(seed: int = 0) -> Section:
         section,
         title="Portfolio: does a learned policy beat classical rules?",
         body=f"{intro}\n\n{section.body}",
+        finding=section.finding.replace("learned is", "The learned policy is").replace("-", "−"),
         figures=section.figures[:4],
     )

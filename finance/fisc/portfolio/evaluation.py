@@ -1,25 +1,19 @@
-"""Walk-forward evaluation of learned and classical strategies under one accounting.
-
-Models are trained on past rows, asked about later ones, and run once, without interruption,
-over all test spans; several seeds give a spread, the paired stationary bootstrap an interval,
-and the number of trials a discount. The verdict is a sentence.
-"""
+"""What a walk-forward evaluation found: Sharpe ratios with intervals, spread over seeds, verdicts."""
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fisc.data import DataError, Provenance, check_number, check_seed, check_whole, record
-from fisc.portfolio import baselines
-from fisc.portfolio.backtesting import BacktestResult, Rule, backtest
-from fisc.portfolio.market import PERIODS_PER_YEAR, Market, as_market
+from fisc.data import DataError, Provenance, record
+from fisc.portfolio.backtesting import BacktestResult
+from fisc.portfolio.folds import Fold, fold_table
+from fisc.portfolio.market import PERIODS_PER_YEAR, Market
 from fisc.portfolio.metrics import sharpe_ratio
 from fisc.portfolio.statistics import (
     Interval,
@@ -38,107 +32,9 @@ if TYPE_CHECKING:
     from fisc.portfolio.trials import TrialLog
     from fisc.report import Section
 
-__all__ = ["Evaluation", "Fold", "folds", "walk_forward"]
+__all__ = ["Evaluation", "assemble"]
 
 Float = NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class Fold:
-    """One split: training rows ``[train_start, train_stop)``, decisions ``[test_start, test_stop)``."""
-
-    train_start: int
-    train_stop: int
-    test_start: int
-    test_stop: int
-
-
-def folds(
-    market: Market,
-    *,
-    train: Any,
-    test: Any,
-    purge: int = 0,
-    embargo: int = 0,
-    expanding: bool = False,
-    start: Any = None,
-    stop: Any = None,
-) -> list[Fold]:
-    """Return the splits of a walk forward.
-
-    Parameters
-    ----------
-    market : Market
-    train : int or (start, stop)
-        Closes in each training span; or one span of rows or dates.
-    test : int or (start, stop)
-        Decisions in each test span (the last may be shorter); or one span of rows or dates.
-    purge, embargo : int
-        Closes left out between the end of training and the first test decision: `purge` for
-        labels that reach into the test, `embargo` for dependence that outlasts them.
-    expanding : bool, default False
-        Let training start at the first row always.
-    start, stop : row or date, optional
-        First test decision and last close (exclusive).
-
-    Returns
-    -------
-    list of Fold
-
-    Raises
-    ------
-    DataError
-        If a test set lies inside its training set, or the data are too short.
-
-    Examples
-    --------
-    >>> market = Market.from_prices([[1.0, 1.0]] * 100)
-    >>> folds(market, train=40, test=30, purge=5)
-    [Fold(train_start=0, train_stop=40, test_start=45, test_stop=75), \
-Fold(train_start=30, train_stop=70, test_start=75, test_stop=99)]
-    """
-    for name, value in (("purge", purge), ("embargo", embargo)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-            raise DataError(
-                f"{name}={value!r} would put test rows inside the training set; give a number of closes, at least 0"
-            )
-
-    def row(given: Any) -> int:
-        return int(given) if isinstance(given, int | np.integer) else market.row(given)
-
-    if isinstance(train, tuple | list) or isinstance(test, tuple | list):
-        if not (isinstance(train, tuple | list) and isinstance(test, tuple | list)):
-            raise DataError("give both train and test as spans (start, stop), or both as numbers of closes")
-        for name, span in (("train", train), ("test", test)):
-            if len(span) != 2:
-                raise DataError(f"{name}={span!r:.80} is no span; give two rows or dates, (start, stop)")
-        (a, b), (c, d) = (row(x) for x in train), (row(x) for x in test)
-        d = min(d, len(market) - 1)
-        if c < b + purge + embargo:
-            raise DataError(
-                f"the test set starts at row {c}, inside or too close to the training set, which ends at row {b} and "
-                f"asks for a gap of {purge + embargo}; move the test behind it"
-            )
-        if not 0 <= a < b or not c < d:
-            raise DataError(f"train rows {a} to {b} and test rows {c} to {d} do not hold any period")
-        return [Fold(a, b, c, d)]
-    for name, value in (("train", train), ("test", test)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise DataError(
-                f"{name}={value!r}; give a number of closes of at least 1, or a span (start, stop)"
-            )
-    gap = purge + embargo
-    end = len(market) if stop is None else row(stop)
-    first = train + gap if start is None else row(start)
-    if first < train + gap or first >= end - 1:
-        raise DataError(
-            f"train={train}, purge={purge} and embargo={embargo} need {train + gap} closes before the first test "
-            f"decision (row {first}) and at least two from there to row {end}; the market has {len(market)}"
-        )
-    return [
-        Fold(0 if expanding else c - gap - train, c - gap, c, min(c + test, end - 1))
-        for c in range(first, end - 1, test)
-    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,260 +172,7 @@ class Evaluation(Result):
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class _ByFold:
-    """Ask the rule of the fold that a row belongs to."""
-
-    name: str
-    starts: list[int]
-    rules: list[Rule]
-
-    def decide(self, t: int, weights: Float) -> Float | None:
-        return self.rules[max(0, bisect.bisect_right(self.starts, t) - 1)].decide(t, weights)
-
-
-@dataclasses.dataclass(frozen=True)
-class _OneTarget:
-    """Trade to fixed weights on one row, hold otherwise: a fitted optimiser of skfolio."""
-
-    row: int
-    weights: Float
-
-    def decide(self, t: int, weights: Float) -> Float | None:
-        return self.weights if t == self.row else None
-
-
-def walk_forward(
-    models: Any,
-    market: Any,
-    *,
-    train: Any,
-    test: Any,
-    purge: int = 0,
-    embargo: int = 5,
-    seeds: int | Iterable[int] = 5,
-    costs: Any = 0.0025,
-    lag: int = 0,
-    benchmark: str = "equal_monthly",
-    expanding: bool = False,
-    start: Any = None,
-    stop: Any = None,
-    block: float = 20.0,
-    draws: int = 2000,
-    level: float = 0.95,
-    n_jobs: int | None = 1,
-    log: TrialLog | None = None,
-) -> Evaluation:
-    """Evaluate strategies out of sample, walking forward in time.
-
-    Parameters
-    ----------
-    models : mapping of str to model, or sequence of models or names
-        A model is the name of a classical strategy (`fisc.portfolio.baselines.NAMES`), a
-        strategy, an `RLPortfolio` (trained on every fold with every seed), an optimiser of skfolio
-        (fitted on every fold's training returns, traded at the fold's start), or a callable
-        ``f(history, weights)`` as in `backtest`.
-    market : Market or DataFrame of prices
-    train, test, purge, embargo, expanding, start, stop
-        See `folds`. The first test decisions use earlier rows as history.
-    seeds : int or iterable of int, default 5
-        Seeds of each agent: a number (0, 1, ...) or the seeds themselves.
-    costs : float or (float, float), default 0.0025
-        Cost rates: both sides, or buying and selling. Agents are trained at these.
-    lag : int, default 0
-        Closes between decision and trade.
-    benchmark : str, default "equal_monthly"
-        Strategy that differences are against; evaluated in any case.
-    block, draws, level
-        Of the bootstrap: mean block length, resamples, level of intervals.
-    n_jobs : int, optional
-        Training runs at once, through joblib. The result does not depend on it.
-    log : TrialLog, optional
-        Every agent and seed is added, and the deflated Sharpe ratio counts all trials in it.
-
-    Returns
-    -------
-    Evaluation
-
-    Examples
-    --------
-    >>> from fisc.portfolio.worlds import iid_market
-    >>> result = walk_forward(["equal_daily", "inverse_volatility"], iid_market(1200, 4), train=600, test=300)
-    >>> list(result.table.index)
-    ['equal_daily', 'inverse_volatility', 'equal_monthly']
-    """
-    market = as_market(market)
-    named = _named(models, benchmark)
-    if isinstance(costs, tuple | list) and len(costs) != 2:
-        raise DataError(f"costs has {len(costs)} entries; give one rate, or a pair (buy, sell)")
-    buy, sell = costs if isinstance(costs, tuple | list) else (costs, costs)
-    block = check_number("block", block, least=1, what="a mean length of blocks in periods")
-    draws = check_whole("draws", draws, least=1)
-    level = check_number("level", level, above=0, below=1, what="a confidence level such as 0.95")
-    if n_jobs is not None:
-        check_whole("n_jobs", n_jobs)
-    spans = folds(
-        market,
-        train=train,
-        test=test,
-        purge=purge,
-        embargo=embargo,
-        expanding=expanding,
-        start=start,
-        stop=stop,
-    )
-    chosen = _seeds(seeds)
-    learned = [name for name, model in named.items() if hasattr(model, "train_agent")]
-    if learned and not chosen:
-        raise DataError("seeds is empty; agents need at least one seed, and five for a statement about seeds")
-    begin, end = spans[0].test_start, spans[-1].test_stop + 1
-    agents = _train_all(named, learned, market, spans, chosen, (buy, sell, lag), n_jobs)
-
-    def run(name: str, rule: Any) -> BacktestResult:
-        return backtest(market, rule, buy=buy, sell=sell, lag=lag, start=begin, stop=end, name=name)
-
-    results: dict[str, BacktestResult] = {}
-    by_seed: dict[str, dict[int, BacktestResult]] = {}
-    starts = [span.test_start for span in spans]
-    for name, model in named.items():
-        if name in learned:
-            from fisc.portfolio.estimator import average_rule
-
-            rules = {
-                seed: [agents[name, i, seed].bind(market, span.test_start) for i, span in enumerate(spans)]
-                for seed in chosen
-            }
-            by_seed[name] = {seed: run(name, _ByFold(name, starts, rules[seed])) for seed in chosen}
-            together = [average_rule([rules[seed][i] for seed in chosen], name) for i in range(len(spans))]
-            results[name] = run(name, _ByFold(name, starts, list(together)))
-        else:
-            results[name] = run(name, _classical_rule(model, market, spans, end))
-    return _assemble(
-        market,
-        results,
-        by_seed,
-        spans=spans,
-        curves={
-            name: {f"seed {seed}": agents[name, len(spans) - 1, seed].curve for seed in chosen}
-            for name in learned
-        },
-        bases={name: _base_name(named[name], results) for name in learned},
-        benchmark=benchmark,
-        block=block,
-        draws=draws,
-        level=level,
-        log=log,
-        options={
-            "models": {name: repr(model) for name, model in named.items()},
-            "train": train,
-            "test": test,
-            "purge": purge,
-            "embargo": embargo,
-            "seeds": chosen,
-            "costs": [buy, sell],
-            "lag": lag,
-            "benchmark": benchmark,
-            "block": block,
-            "draws": draws,
-        },
-    )
-
-
-def _seeds(seeds: Any) -> list[int]:
-    """Return seeds, given as their number or one by one."""
-    if isinstance(seeds, str | bytes | Mapping) or not isinstance(seeds, Iterable):
-        return list(range(check_whole("seeds", seeds, least=0)))
-    chosen = [check_seed("a seed", seed) for seed in seeds]
-    if len(set(chosen)) < len(chosen):
-        raise DataError(f"seeds={chosen!r:.80} repeat; each agent needs a seed of its own")
-    return chosen
-
-
-def _named(models: Any, benchmark: str) -> dict[str, Any]:
-    """Give every model a name, and make strategies of names."""
-    if isinstance(models, str) or not isinstance(models, Mapping | list | tuple):
-        models = [models]
-    pairs = (
-        list(models.items())
-        if isinstance(models, Mapping)
-        else [(m if isinstance(m, str) else getattr(m, "name", type(m).__name__), m) for m in models]
-    )
-    named: dict[str, Any] = {}
-    for name, model in pairs:
-        if name in named:
-            raise DataError(f"two models are called {name!r}; give a mapping of names to models")
-        named[name] = baselines.get(model) if isinstance(model, str) else model
-    if not isinstance(benchmark, str):
-        raise DataError(f"benchmark={benchmark!r:.80} is not a name; name one of the models or a baseline")
-    if not named:
-        raise DataError("there is nothing to evaluate; give at least one model")
-    if benchmark not in named:
-        named[benchmark] = baselines.get(benchmark)
-    return named
-
-
-def _base_name(model: Any, results: Mapping[str, Any]) -> str:
-    """Return the evaluated classical strategy that an agent starts from, or an empty text."""
-    wanted = {"equal": "equal_monthly"}.get(model.base, model.base)
-    return wanted if wanted in results else ""
-
-
-def _train_all(
-    named: Mapping[str, Any],
-    learned: list[str],
-    market: Market,
-    spans: list[Fold],
-    seeds: list[int],
-    frictions: tuple[Any, Any, int],
-    n_jobs: int | None,
-) -> dict[tuple[str, int, int], Any]:
-    from joblib import Parallel, delayed
-
-    buy, sell, lag = frictions
-    jobs = [(name, i, seed) for name in learned for i in range(len(spans)) for seed in seeds]
-    agents = Parallel(n_jobs=n_jobs)(
-        delayed(named[name].train_agent)(
-            # What is handed over ends where training ends, so that nothing later can be seen.
-            market[: spans[i].train_stop],
-            rows=(spans[i].train_start, spans[i].train_stop),
-            seed=seed,
-            buy=buy,
-            sell=sell,
-            lag=lag,
-        )
-        for name, i, seed in jobs
-    )
-    return dict(zip(jobs, agents, strict=True))
-
-
-def _classical_rule(model: Any, market: Market, spans: list[Fold], end: int) -> Any:
-    from fisc.portfolio.online import BestCRP
-
-    if isinstance(model, BestCRP):
-        model = dataclasses.replace(model, stop=end)
-    if hasattr(model, "bind"):
-        return model.bind(market, spans[0].test_start)
-    if hasattr(model, "fit") and hasattr(model, "predict"):
-        from sklearn.base import clone
-
-        rules: list[Rule] = []
-        for span in spans:
-            past = market.returns[span.train_start : span.train_stop - 1]
-            fitted = clone(model).fit(pd.DataFrame(past, columns=list(market.assets)))
-            weights = np.maximum(np.asarray(fitted.weights_, dtype=np.float64), 0.0)
-            cash = max(0.0, 1.0 - float(weights.sum()))
-            whole = np.concatenate([[cash], weights])
-            rules.append(_OneTarget(span.test_start, whole / whole.sum()))
-        return _ByFold(type(model).__name__, [span.test_start for span in spans], rules)
-    if callable(model):
-        return model
-    raise DataError(
-        f"{type(model).__name__} is not a model; give a name, a strategy, an RLPortfolio, an optimiser of skfolio or "
-        "a callable of (history, weights)"
-    )
-
-
-def _assemble(
+def assemble(
     market: Market,
     results: dict[str, BacktestResult],
     by_seed: dict[str, dict[int, BacktestResult]],
@@ -544,6 +187,7 @@ def _assemble(
     log: TrialLog | None,
     options: dict[str, Any],
 ) -> Evaluation:
+    """Put an evaluation together from the runs of every strategy and seed."""
     returns = pd.DataFrame({name: result.net_returns for name, result in results.items()})
     excess = returns.sub(results[benchmark].cash_returns, axis=0)
     counts = stationary_bootstrap_counts(len(returns), block=block, draws=draws, seed=0)
@@ -597,7 +241,7 @@ def _assemble(
         seed_sharpes=seed_sharpes,
         weights={name: results[name].weights for name in by_seed},
         curves=curves,
-        fold_table=_fold_table(market, spans),
+        fold_table=fold_table(market, spans),
         benchmark=benchmark,
         bases=bases,
         overfitting=overfitting,
@@ -630,20 +274,6 @@ def _sharpe_intervals(excess: pd.DataFrame, counts: Float, level: float) -> tupl
     ratios = np.sqrt(PERIODS_PER_YEAR) * mean / np.sqrt(np.maximum(variance, 1e-30))
     low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
-
-
-def _fold_table(market: Market, spans: list[Fold]) -> pd.DataFrame:
-    rows = [
-        {
-            **dataclasses.asdict(span),
-            "train_from": market.dates[span.train_start],
-            "train_to": market.dates[span.train_stop - 1],
-            "test_from": market.dates[span.test_start],
-            "test_to": market.dates[span.test_stop],
-        }
-        for span in spans
-    ]
-    return pd.DataFrame(rows).rename_axis("fold")
 
 
 def _verdicts(

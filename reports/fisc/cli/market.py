@@ -38,7 +38,7 @@ def market_section(seed: int = 0) -> Section:
     prices, index = load_sp500(), load_sp500_index()["SP500"]
     market = Market.from_prices(prices)
     runs = {
-        label: backtest(market, baselines.get(name).bind(market, 0), buy=COST, sell=COST)
+        label: backtest(market, baselines.get(name), buy=COST, sell=COST)
         for label, name in (("buy and hold", "buy_and_hold"), ("equal weight, monthly", "equal_monthly"))
     }
     years = f"{prices.index[0].year} to {prices.index[-1].year}"
