@@ -146,6 +146,8 @@ def build(
     (True, False)
     """
     entry = card(name)
+    if options is not None and not isinstance(options, Mapping):
+        raise DataError(f"options is a {type(options).__name__}; give a mapping of names to values")
     given = {k: v for k, v in (options or {}).items() if v is not None}
     target = folder(Path(out).expanduser().absolute())
     data, description = target / f"{name}.parquet", target / f"{name}.json"

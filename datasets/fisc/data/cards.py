@@ -210,7 +210,7 @@ def card(name: str) -> Card:
     """
     everything = catalogue()
     for c in everything:
-        if c.name == name:
+        if isinstance(name, str) and c.name == name:
             return c
     guess = nearest(name, everything.names)
     hint = f"; did you mean {guess!r}?" if guess else ";"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,8 @@ def load_sp500(
     """
     frame = _read("sp500_dataset.csv.gz")
     if tickers is not None:
+        if isinstance(tickers, (str, bytes)) or not isinstance(tickers, Iterable):
+            raise DataError(f"tickers={tickers!r:.80}; give a list of names such as ['AAPL', 'MSFT']")
         frame = frame[_known(list(tickers), list(frame.columns))]
     return _between(frame, start, end)
 
@@ -137,10 +140,15 @@ def _between(frame: pd.DataFrame, start: str | None, end: str | None) -> pd.Data
     import pandas as pd
 
     first, last = frame.index[0], frame.index[-1]
+    for name, date in (("start", start), ("end", end)):
+        if isinstance(date, (bool, int, float)):  # pandas would take it for nanoseconds since 1970
+            raise DataError(f"{name}={date!r}; give a date like '2010-01-31'")
     try:
         begin = first if start is None else pd.Timestamp(start)
         finish = last if end is None else pd.Timestamp(end)
-    except ValueError as error:
+        if begin is pd.NaT or finish is pd.NaT:
+            raise ValueError("a date is missing")
+    except (TypeError, ValueError) as error:
         raise DataError(f"start={start!r}, end={end!r}: give dates like '2010-01-31'") from error
     part = frame.loc[begin:finish]
     if part.empty:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from fisc.data.arguments import check_array, is_number
 from fisc.data.errors import DataError
 from fisc.data.provenance import attach, provenance
 from fisc.data.tables import read_table
@@ -55,10 +56,8 @@ class GB2:
     tau: float
 
     def __post_init__(self) -> None:
-        import math
-
         for name, value in dataclasses.asdict(self).items():
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+            if not (is_number(value) and value > 0):
                 raise DataError(f"GB2({name}={value!r}): every parameter must be a finite number above 0")
 
     @classmethod
@@ -78,25 +77,29 @@ class GB2:
         """Return the share of the population with at most `income` (any shape)."""
         import numpy as np
 
-        return np.asarray(self._unit().cdf((np.asarray(income, float).clip(0) / self.mu) ** self.sigma))
+        x = check_array("income", income, what="incomes")
+        with np.errstate(over="ignore"):  # beyond any income the share is 1
+            return np.asarray(self._unit().cdf((x.clip(0) / self.mu) ** self.sigma))
 
     def pdf(self, income: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the density at `income`, per unit of income."""
         import numpy as np
 
-        x = np.asarray(income, float)
+        x = check_array("income", income, what="incomes")
         if np.any(~(x > 0)):
             raise DataError("GB2.pdf: every income must be above 0")
-        unit = (x / self.mu) ** self.sigma
-        return np.asarray(self._unit().pdf(unit) * self.sigma * unit / x)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+            unit = (x / self.mu) ** self.sigma
+            density = np.asarray(self._unit().pdf(unit) * self.sigma * unit / x)
+        return np.where(np.isinf(unit), 0.0, density)
 
     def quantile(self, probability: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the income below which a share `probability` (0 to 1) of the population lies."""
         import numpy as np
 
-        p = np.asarray(probability, float)
+        p = check_array("probability", probability, what="probabilities from 0 to 1", missing=True)
         if np.any(~((p >= 0) & (p <= 1))):
-            raise DataError(f"GB2.quantile: probabilities must lie in [0, 1], got {probability!r}")
+            raise DataError(f"GB2.quantile: probabilities must lie in [0, 1], got {probability!r:.80}")
         return np.asarray(self.mu * self._unit().ppf(p) ** (1 / self.sigma))
 
     def mean(self) -> float:

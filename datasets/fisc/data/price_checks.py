@@ -115,7 +115,7 @@ def check_max_gap(max_gap: int) -> int:
         raise DataError(
             f"max_gap={max_gap!r} is not a number of days; give 0 (fill nothing), 5, or another whole number"
         )
-    return int(max_gap)
+    return min(int(max_gap), 10**9)  # no calendar is longer
 
 
 def bad_bars(frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
 import pandas as pd
 
+from fisc.data.arguments import check_is
 from fisc.data.errors import DataError, check_option, nearest
 from fisc.data.price_checks import PRICES, RawPrices, assemble, bad_bars, no_events, parse_day, set_aside
 from fisc.data.price_columns import Layout, find_layout
@@ -157,6 +158,17 @@ def read_prices(
     2024-01-03  11.0  5.0
     """
     file = Path(path)
+    check_is("encoding", encoding, str, how="give a name such as 'utf-8'")
+    if date_format is not None:
+        check_is("date_format", date_format, str, how="give a pattern such as '%Y-%m-%d'")
+    if columns is not None and not isinstance(columns, Mapping):
+        raise DataError(f"columns is a {type(columns).__name__}; give a mapping such as {{'Day': 'date'}}")
+    if tickers is not None and (isinstance(tickers, bytes) or not isinstance(tickers, Iterable)):
+        raise DataError(f"tickers={tickers!r:.80}; give a list of names such as ['AAPL', 'MSFT']")
+    if tickers is not None and not isinstance(tickers, str):
+        tickers = [check_is("a ticker", ticker, str, how="give names such as 'AAPL'") for ticker in tickers]
+        if not tickers:
+            raise DataError("tickers=[] asks for nothing; leave it out for all")
     raw = read_raw(
         file,
         on_bad=on_bad,

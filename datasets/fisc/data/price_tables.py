@@ -54,7 +54,7 @@ def _parquet(content: bytes, where: str) -> pd.DataFrame:
     """Read Parquet; an index that means something becomes columns."""
     try:
         table = pd.read_parquet(io.BytesIO(content))
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise CorruptFileError(f"{where} is damaged: not readable as Parquet ({str(error)[:120]})") from error
     if not isinstance(table.index, pd.RangeIndex):
         if isinstance(table.columns, pd.MultiIndex):

@@ -439,7 +439,7 @@ def _positions(events: Any, days: pd.DatetimeIndex, notes: list[str]) -> list[tu
     for given, after_close in zip(dates, evening, strict=True):
         try:
             day = pd.Timestamp(given).normalize()
-            if day is pd.NaT:
+            if pd.isna(day):
                 raise ValueError("it is missing")
             if (day.tz is None) != (days.tz is None):
                 raise ValueError("it and the dates of prices must both have a time zone, or neither")

@@ -117,7 +117,7 @@ class Workers:
                     "sort it, drop repeats, or raise max_hours"
                 )
             grid.flags.writeable = False
-        if personas is not None and (not isinstance(personas, Sequence) or isinstance(personas, str)):
+        if personas is not None and (not isinstance(personas, list | tuple)):
             raise DataError(f"personas is a {type(personas).__name__}; give a list with one persona a worker")
         if personas is not None and len(personas) != skill_.size:
             raise DataError(f"{skill_.size} workers but {len(personas)} personas; give one persona a worker")

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from fisc.data import CorruptFileError, WriteError
+from fisc.data import CorruptFileError, DataError, WriteError
 from fisc.llm.messages import ChatRequest, Completion
 
 __all__ = ["ResponseCache"]
@@ -36,6 +36,10 @@ class ResponseCache:
     """
 
     def __init__(self, path: str | Path | None) -> None:
+        if path is not None and not isinstance(path, (str, Path)):
+            raise DataError(
+                f"the path of a cache is a {type(path).__name__}; give a path, or None for memory"
+            )
         self.path = None if path is None else Path(path)
         self._lock = threading.Lock()
         try:
@@ -76,7 +80,7 @@ class ResponseCache:
             with self._lock, self._connection:
                 self._connection.execute(
                     "INSERT OR IGNORE INTO answers VALUES (?, ?)",
-                    (request.key(), json.dumps(completion.to_dict(), ensure_ascii=False)),
+                    (request.key(), json.dumps(completion.to_dict())),
                 )
         except sqlite3.OperationalError as error:
             raise self._unwritable(error) from error

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fisc.data import DataError
+from fisc.data import DataError, check_number, check_whole
 from fisc.llm.cache import ResponseCache
 from fisc.llm.errors import BudgetError, LanguageModelError, ServerError, TransportError
 from fisc.llm.ledger import Ledger
@@ -108,6 +108,10 @@ class Client:
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise DataError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        check_whole("max_tokens", max_tokens, least=1)
+        check_number("temperature", temperature, least=0, most=2)
+        for name, seconds in (("pause", pause), ("longest_pause", longest_pause)):
+            check_number(name, seconds, least=0, what="a number of seconds")
         self.model = model
         self.cache = cache if cache is not None else ResponseCache(None)
         self.ledger = ledger if ledger is not None else Ledger()

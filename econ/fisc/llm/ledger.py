@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError
+from fisc.data import DataError, is_number
 from fisc.llm.errors import BudgetError
 from fisc.llm.messages import Completion
 
@@ -37,7 +36,7 @@ class Price:
     completion: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (self.prompt >= 0.0 and self.completion >= 0.0):
+        if not all(is_number(price) and price >= 0.0 for price in (self.prompt, self.completion)):
             raise DataError(
                 f"prices must not be negative or NaN, got {self.prompt!r} and {self.completion!r}"
             )
@@ -67,7 +66,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value is not None and not (math.isfinite(value) and value >= 0):
+            if value is not None and not (is_number(value) and value >= 0):
                 raise DataError(f"budget {name} must be a number >= 0 or None, got {value!r}")
 
 
@@ -188,6 +187,9 @@ class Ledger:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Ledger:
         """Build from `to_dict`'s answer."""
+        needed = {"price", "budget", "failures", "repairs"}
+        if not isinstance(values, Mapping) or not needed <= set(values):
+            raise DataError(f"a ledger needs {', '.join(sorted(needed))}; pass what to_dict gave")
         rest = dict(values)
         return cls(
             price=Price(**rest.pop("price")),

@@ -77,7 +77,7 @@ class ChatRequest:
     def key(self) -> str:
         """Return a hash of the whole request, 64 hexadecimal digits."""
         text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
     def prompt_tokens(self) -> int:
         """Return an estimate of the tokens of the prompt."""
@@ -105,6 +105,10 @@ class Completion:
     completion_tokens: int
     estimated: bool = False
     finish_reason: str = "stop"
+
+    def __post_init__(self) -> None:
+        # Halves of a pair of surrogates, which JSON can escape, could neither be kept nor sent again.
+        object.__setattr__(self, "text", self.text.encode("utf-8", "replace").decode())
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""

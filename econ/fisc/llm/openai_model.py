@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from fisc.data import DataError, require
+from fisc.data import DataError, check_is, is_number, require
 from fisc.llm.errors import ServerError, TransportError
 from fisc.llm.messages import ChatRequest, Completion, estimate_tokens
 
@@ -52,7 +52,9 @@ class OpenAIModel:
         key_variable: str = "OPENAI_API_KEY",
         timeout: float = 60.0,
     ) -> None:
-        if not timeout > 0.0:
+        check_is("name", name, str, how="give the model's name on the server")
+        check_is("base_url", base_url, str, how="give an address such as http://localhost:8000/v1")
+        if not (is_number(timeout) and timeout > 0.0):
             raise DataError(f"timeout must be a positive number of seconds, got {timeout!r}")
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -88,6 +88,9 @@ def read_json(text: str) -> Repaired:
         except json.JSONDecodeError as error:
             fault = fault or f"{error.msg} at character {error.pos}"
             continue
+        except RecursionError:  # a model caught in a loop opens brackets without end
+            fault = fault or "it is nested too deeply"
+            continue
         repairs += names
         if candidate[end:].strip() and "prose" not in repairs:
             repairs.append("prose")

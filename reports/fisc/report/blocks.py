@@ -7,7 +7,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError, OptionError, Provenance
+from fisc.data import DataError, OptionError, Provenance, check_is, check_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +124,11 @@ class Table:
 
         frame = tables.as_frame(self.frame)
         object.__setattr__(self, "frame", frame)
+        for name in ("caption", "note"):
+            check_is(f"{name} of a table", getattr(self, name), str, how="give text")
+        check_is("index of a table", self.index, bool, how="give True or False")
+        if not isinstance(self.percent, Iterable):
+            raise DataError(f"percent={self.percent!r:.80}; give a list of column names")
         percent = (self.percent,) if isinstance(self.percent, str) else tuple(self.percent)
         object.__setattr__(self, "percent", percent)
         given = list(self.decimals) if isinstance(self.decimals, Mapping) else []
@@ -137,7 +142,7 @@ class Table:
         for places in self.decimals.values() if isinstance(self.decimals, Mapping) else (self.decimals,):
             if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= 12:
                 raise DataError(f"decimals={places!r}; expected a whole number from 0 to 12")
-        if self.max_rows < 2:
+        if check_whole("max_rows", self.max_rows) < 2:
             raise DataError(f"max_rows={self.max_rows!r}; a table shows at least 2 rows")
 
     def _repr_html_(self) -> str:
@@ -202,6 +207,10 @@ class Section:
                         f"expected {kind.__name__} objects"
                     )
             object.__setattr__(self, name, items)
+        if self.provenance is not None:
+            check_is(
+                "provenance of a section", self.provenance, Provenance, how="make one with fisc.data.record"
+            )
 
     @property
     def anchor(self) -> str:
@@ -234,6 +243,7 @@ class Section:
         """
         if isinstance(error, BaseException):
             error = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        check_is("error of a section", error, str, how="give an exception or text")
         return cls(title, error=error or "unknown error")
 
     def _repr_html_(self) -> str:

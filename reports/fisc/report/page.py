@@ -8,7 +8,7 @@ import functools
 import hashlib
 import html
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,11 @@ class Report:
         if not isinstance(self.subtitle, str):
             raise DataError(
                 f"report {self.title!r}: subtitle is a {type(self.subtitle).__name__}; expected text"
+            )
+        if not isinstance(self.sections, Section | Iterable):
+            raise DataError(
+                f"report {self.title!r}: sections is a {type(self.sections).__name__}; "
+                "expected a list of Section objects"
             )
         sections = (self.sections,) if isinstance(self.sections, Section) else tuple(self.sections)
         for item in sections:
