@@ -92,3 +92,39 @@ def test_no_module_is_a_monster(root: Path) -> None:
     for source in SOURCES:
         for module in (root / source).rglob("*.py"):
             assert len(module.read_text(encoding="utf-8").splitlines()) <= 600, f"{module} wants a seam"
+
+
+@pytest.mark.parametrize(
+    ("code", "library", "extra"),
+    [
+        ("from fisc.portfolio import RLPortfolio", "torch", "portfolio"),
+        ("from fisc.portfolio import train", "torch", "portfolio"),
+        ("from fisc.portfolio import PortfolioVecEnv", "stable_baselines3", "portfolio"),
+        ("from fisc.portfolio.demo import demo_section as f; f()", "torch", "portfolio"),
+        ("import fisc.data; fisc.data.fetch_prices(['A'], '2020-01-01', '2020-02-01')", "yfinance", "prices"),
+        ("from fisc.report import Report, Section; Report('a', [Section('b')]).to_pdf('x.pdf')", "weasyprint", "pdf"),
+        ("from fisc.basir import SectorClassifier as C; C('pair').fit(['steel is cheap'] * 2, [['Steel']] * 2)",
+         "sentence_transformers", "basir"),
+    ],
+)  # fmt: skip
+def test_a_missing_library_is_named_with_its_extra(
+    code: str, library: str, extra: str, tmp_path: Path
+) -> None:
+    said = run(
+        f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {library!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+from fisc.data import MissingExtraError
+try:
+    {code}
+except MissingExtraError as error:
+    print(error)
+""",
+        cwd=tmp_path,
+    )
+    assert library in said
+    assert f"pip install 'fisc[{extra}]'" in said

@@ -38,13 +38,13 @@ _LAZY = {
     "walk_forward": "walking",
 }
 _MODULES = ("baselines", "rewards")
-# Modules that need a library of the extra "portfolio", so that its absence is said in words.
+# Modules that need libraries of the extra "portfolio", so that their absence is said in words.
 _EXTRA = {
-    "agents": "torch",
-    "env": "stable_baselines3",
-    "estimator": "skfolio",
-    "selftests": "torch",
-    "training": "torch",
+    "agents": ("torch",),
+    "env": ("gymnasium", "stable_baselines3"),
+    "estimator": ("skfolio", "torch"),
+    "selftests": ("torch",),
+    "training": ("torch",),
 }
 
 __all__ = [
@@ -73,10 +73,10 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"{__name__}.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if _LAZY[name] in _EXTRA:
+    for library in _EXTRA.get(_LAZY[name], ()):
         from fisc.data import require
 
-        require(_EXTRA[_LAZY[name]], extra="portfolio")
+        require(library, extra="portfolio")
     value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
     globals()[name] = value
     return value
