@@ -184,8 +184,10 @@ def check_array(
     try:
         # Objects keep lists of unequal lengths and complex numbers visible.
         array = np.asarray(values)
-        if array.dtype.kind in "cmMV":
+        if array.dtype.kind in "cmMVSU":
             raise TypeError(f"they are of type {array.dtype}")
+        if array.dtype == object and any(isinstance(value, str | bytes) for value in array.flat):
+            raise TypeError("there is text among them")
         floats = np.array(array, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
         raise DataError(

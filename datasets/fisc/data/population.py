@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from fisc.data.arguments import check_array, is_number
+from fisc.data.arguments import check_array, check_seed, is_number
 from fisc.data.errors import DataError
 from fisc.data.provenance import attach, provenance
 from fisc.data.tables import read_table
@@ -130,12 +130,19 @@ class GB2:
         """
         import numpy as np
 
-        if not isinstance(n, (int, np.integer)) or n < 1:
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise DataError(f"GB2.sample(n={n!r}): n must be a whole number of at least 1")
-        rng = np.random.default_rng(seed)
-        return np.asarray(
-            self.mu * (rng.standard_gamma(self.nu, n) / rng.standard_gamma(self.tau, n)) ** (1 / self.sigma)
+        rng = np.random.default_rng(
+            seed if isinstance(seed, np.random.Generator) else check_seed("seed", seed)
         )
+        with np.errstate(all="ignore"):
+            ratio = rng.standard_gamma(self.nu, n) / rng.standard_gamma(self.tau, n)
+            income = np.asarray(self.mu * ratio ** (1 / self.sigma))
+        if not np.isfinite(income).all():
+            raise DataError(
+                f"{self!r} is so heavy-tailed that incomes leave the range of floats; use other parameters"
+            )
+        return income
 
 
 def load_incomes() -> pd.DataFrame:

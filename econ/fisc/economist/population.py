@@ -25,6 +25,8 @@ CALIBRATIONS = ("common", "individual", "paper")
 
 #: Hours of a standard week; incomes are quoted at it and calibrations aim for it.
 STANDARD_HOURS = 40.0
+#: Largest curvature: an elasticity of 1/99, beyond which powers of hours leave the range of floats.
+STEEPEST = 100.0
 #: Cost of the source paper. At United States incomes it leaves 9 workers in 10 at the cap.
 PAPER_COST = 5e-4
 
@@ -108,6 +110,7 @@ class Workers:
         _check_delta(delta)
         if not (is_number(max_hours) and max_hours > 0.0):
             raise DataError(f"max_hours must be a positive number of weekly hours, got {max_hours!r}")
+        _check_powers(skill_, cost_, float(delta), float(max_hours))
         grid = None
         if hours_grid is not None:
             grid = checked_array("hours_grid", hours_grid, what="increasing weekly hours")
@@ -244,8 +247,23 @@ class Workers:
 
 
 def _check_delta(delta: float) -> None:
-    if not (is_number(delta) and delta > 1.0):
-        raise DataError(f"delta must be a number above 1 (elasticity 1/(delta-1)), got {delta!r:.80}")
+    if not (is_number(delta) and 1.0 < delta <= STEEPEST):
+        raise DataError(
+            f"delta must be a number above 1 (elasticity 1/(delta-1)) and at most {STEEPEST:g}, got {delta!r:.80}"
+        )
+
+
+def _check_powers(skill: FloatArray, cost: FloatArray, delta: float, max_hours: float) -> None:
+    """Refuse populations whose disutility c l^delta = c s^-delta z^delta leaves the range of floats."""
+    with np.errstate(all="ignore"):
+        held = [cost * skill**-delta, cost * max_hours**delta, (skill * max_hours) ** delta]
+        good = np.all([np.isfinite(power) & (power > 0.0) for power in held], axis=0)
+    if not good.all():
+        i = int(np.flatnonzero(~good)[0])
+        raise DataError(
+            f"skill {skill[i]:g} and cost {cost[i]:g} at position {i} cannot be raised to the power delta={delta:g} "
+            f"over {max_hours:g} hours; give incomes in other units, or a smaller delta"
+        )
 
 
 def calibrated_cost(

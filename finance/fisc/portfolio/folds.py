@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fisc.data import DataError
+from fisc.data import DataError, check_option
 from fisc.portfolio.market import Market
 
 __all__ = ["Fold", "fold_table", "folds"]
@@ -68,6 +68,7 @@ def folds(
     [Fold(train_start=0, train_stop=40, test_start=45, test_stop=75), \
 Fold(train_start=30, train_stop=70, test_start=75, test_stop=99)]
     """
+    check_option("expanding", expanding, (False, True))
     for name, value in (("purge", purge), ("embargo", embargo)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
             raise DataError(

@@ -130,7 +130,7 @@ def _floats(array: Any) -> Any:
     if np.isfinite(array).all():
         return array.tolist()
     words = array.astype(object)
-    for index in zip(*np.nonzero(~np.isfinite(array)), strict=True):
+    for index in map(tuple, np.argwhere(~np.isfinite(array))):  # () in an array without dimensions
         words[index] = repr(float(array[index]))
     return words.tolist()
 
