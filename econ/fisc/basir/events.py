@@ -438,9 +438,10 @@ def _positions(events: Any, days: pd.DatetimeIndex, notes: list[str]) -> list[tu
     out, moved, late = [], [], 0
     for given, after_close in zip(dates, evening, strict=True):
         try:
-            day = pd.Timestamp(given).normalize()
+            day = pd.Timestamp(given)
             if pd.isna(day):
                 raise ValueError("it is missing")
+            day = day.normalize()
             if (day.tz is None) != (days.tz is None):
                 raise ValueError("it and the dates of prices must both have a time zone, or neither")
         except (ValueError, TypeError) as error:

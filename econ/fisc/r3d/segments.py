@@ -156,8 +156,9 @@ def as_floats(values: Any, name: str) -> FloatArray:
         raise DataError(f"{name!r} holds complex numbers; give real ones")
     try:
         if isinstance(values, pd.Series):
-            return _within_reach(values.to_numpy(dtype=float, na_value=np.nan), name)
-        return _within_reach(np.asarray(values, dtype=float), name)
+            floats = values.to_numpy(dtype=float, na_value=np.nan)
+        else:
+            floats = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
         numbers = pd.to_numeric(pd.Series(values), errors="coerce")
         bad = pd.Series(values)[numbers.isna() & pd.Series(values).notna()]
@@ -165,6 +166,7 @@ def as_floats(values: Any, name: str) -> FloatArray:
         raise DataError(
             f"{name!r} holds {len(bad)} entries that are not numbers{first}; convert the column"
         ) from error
+    return _within_reach(floats, name)
 
 
 def _within_reach(floats: FloatArray, name: str) -> FloatArray:
