@@ -120,7 +120,6 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
         build("sectors", tmp_path / "taken" / "below")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a device file that is always full")
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build("sectors", tmp_path)
     before = state(tmp_path)
