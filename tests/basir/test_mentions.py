@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,6 @@ from fisc.basir import (
     attention,
     budget_day,
     novelty,
-    pipeline,
     read_speech,
     sector_stance,
     surprise,
@@ -137,22 +134,3 @@ def test_the_report_never_learns_from_later_budgets() -> None:
         budget_day(read_speech(_speech()), model)
     early = budget_day(read_speech(_speech(), date="2021-02-01"), model)
     assert early.ranking.trained_to == "2020-02-01"
-
-
-def test_the_report_can_be_described_by_a_file(tmp_path: Path) -> None:
-    (tmp_path / "2022-02-01.txt").write_bytes(_speech())
-    old = pd.DataFrame({"date": ["2020-02-01", "2023-02-01"], "text": ["Health and wellbeing.", "Later."]})
-    old.to_parquet(tmp_path / "old.parquet")
-    definition = SimpleNamespace(
-        options={"speech": "2022-02-01.txt", "earlier": "old.parquet"},
-        seed=0,
-        path=lambda name: tmp_path / name,
-    )
-    steps: list[str] = []
-    made = pipeline.sections(definition, lambda what, done, total: steps.append(what))  # type: ignore[arg-type]
-    assert [s.title for s in made] == ["Budget of 2022-02-01", "Sectors and their evidence"]
-    assert steps[-1] == "writing"
-    assert set(tomllib.loads(pipeline.TEMPLATE)["options"]) <= set(pipeline.Options.model_fields)
-    definition.options = {"speech": "absent.pdf"}
-    failed = pipeline.sections(definition, lambda *_: None)  # type: ignore[arg-type]
-    assert "there is no file" in failed[0].error
