@@ -331,3 +331,13 @@ def test_backtest_ties_a_strategy_to_the_market() -> None:
     direct = backtest(market, strategy, buy=0.001, sell=0.001, start=5)
     assert direct.name == "equal_monthly"
     np.testing.assert_array_equal(direct.wealth, by_hand.wealth)
+
+
+def test_an_evaluation_is_described_without_addresses() -> None:
+    market = Market.from_prices(np.cumprod(1 + np.random.default_rng(0).normal(0, 0.01, (300, 3)), axis=0))
+    models = {"erc": baselines.get("erc", window=50), "mine": lambda history: [0.0, 0.5, 0.25, 0.25]}
+    found = walk_forward(models, market, train=100, test=100, draws=50)
+    assert found.provenance is not None
+    described = json.dumps(found.provenance.options)
+    assert "erc" in described
+    assert " at 0x" not in described

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +176,7 @@ def walk_forward(
         level=level,
         log=log,
         options={
-            "models": {name: repr(model) for name, model in named.items()},
+            "models": {name: _described(model) for name, model in named.items()},
             "train": train,
             "test": test,
             "purge": purge,
@@ -221,6 +222,11 @@ def _named(models: Any, benchmark: str) -> dict[str, Any]:
     if benchmark not in named:
         named[benchmark] = baselines.get(benchmark)
     return named
+
+
+def _described(model: Any) -> str:
+    """Return the model's settings as text, without the addresses that tell one process from another."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(model))
 
 
 def _base_name(model: Any, results: Mapping[str, Any]) -> str:

@@ -18,9 +18,9 @@ __all__ = ["build_demo", "demo_sections"]
 SECTIONS = {
     "Twenty stocks of the S&P 500": "fisc.cli.market:market_section",
     "Crossing the 200-day average": "fisc.r3d.demo:demo_section",
-    "Portfolios": "fisc.portfolio.demo:demo_section",
+    "Portfolio: does a learned policy beat classical rules?": "fisc.portfolio.demo:demo_section",
     "Tax planner": "fisc.economist.demo:demo_section",
-    "Budget sectors": "fisc.basir.demo:demo_section",
+    "Budget speeches: from words to sectors to an honest ranking": "fisc.basir.demo:demo_section",
 }
 
 Progress = Callable[[str, int, int], None]
