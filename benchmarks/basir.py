@@ -27,9 +27,9 @@ from sklearn.model_selection import KFold
 from sklearn.multiclass import OneVsRestClassifier
 
 from fisc.basir import SectorClassifier, SectorRanker, Taxonomy, packaged_signals, walk_forward
-from fisc.basir.lexical import LexicalIndex
-from fisc.basir.metrics import f1_micro, lrap
-from fisc.basir.pair import tune_rule
+from fisc.basir.sectors.lexical import LexicalIndex
+from fisc.basir.sectors.metrics import f1_micro, lrap
+from fisc.basir.sectors.pair import tune_rule
 from fisc.data import load_budget_excerpts
 
 FOLDS = 5
@@ -74,7 +74,7 @@ def bm25(texts: list[str], truth: Any, new: list[str]) -> tuple[Any, Any]:
 
 def sentence_cosine(texts: list[str], truth: Any, new: list[str]) -> tuple[Any, Any]:
     """One cosine between the sentence vectors of text and description."""
-    from fisc.basir.encoder import load_encoder
+    from fisc.basir.sectors.encoder import load_encoder
 
     encoder = load_encoder()
     labels = encoder.labels(Taxonomy.default())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
 from fisc.basir import RELEVANCE_KINDS, chance_corrected_ndcg, chance_table, ndcg, ndcg_expectation
-from fisc.basir.chance import gains
+from fisc.basir.ranking.chance import gains
 from fisc.data import DataError, OptionError
 
 EXACT = 1e-12

@@ -12,7 +12,7 @@ import pytest
 from sklearn.base import clone
 
 from fisc.basir import Sector, SectorClassifier, Taxonomy, classify_speech
-from fisc.basir.pair import DecisionRule, fit_pair_model, tune_rule
+from fisc.basir.sectors.pair import DecisionRule, fit_pair_model, tune_rule
 from fisc.data import DataError, DataWarning, OptionError, load_budget_excerpts
 
 NEW_TEXTS = [

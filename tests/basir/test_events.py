@@ -8,8 +8,9 @@ import pytest
 import statsmodels.api as sm
 
 from fisc.basir import budget_calendar, event_returns, event_study, placebo, sector_returns
-from fisc.basir.event_tests import bmp_t, corrado_z, kolari_pynnonen_t, patell_z
-from fisc.data import DataError, DataWarning, OptionError, load_budget_returns, provenance
+from fisc.basir.market.event_tests import bmp_t, corrado_z, kolari_pynnonen_t, patell_z
+from fisc.core import DataError, DataWarning, OptionError, provenance
+from fisc.data import load_budget_returns
 
 CLOSE = 1e-9  # the same least squares by another route
 

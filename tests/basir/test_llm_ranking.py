@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fisc.basir import memorisation_probe, pairwise_ranking
-from fisc.basir.llm_ranking import bradley_terry, mask_names
+from fisc.basir.ranking.llm_ranking import bradley_terry, mask_names
 from fisc.data import DataError
 from fisc.llm import Client, ScriptedModel
 

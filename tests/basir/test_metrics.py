@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from fisc.basir import SectorClassifier, cross_validate, evaluate_classification
-from fisc.basir.metrics import coverage_error, f1_macro, f1_micro, f1_samples, lrap
+from fisc.basir.sectors.metrics import coverage_error, f1_macro, f1_micro, f1_samples, lrap
 from fisc.data import DataError, load_budget_excerpts
 
 EXACT = 1e-12  # the same formula on the same numbers

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fisc.basir import SectorClassifier, cross_validate, finetune
+from fisc.basir import SectorClassifier, cross_validate
+from fisc.basir.sectors import finetune
 from fisc.data import DataError, MissingExtraError, OfflineError, load_budget_excerpts
 
 pytestmark = pytest.mark.skipif(
@@ -106,7 +107,7 @@ def test_a_hidden_datasets_library_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "__init__.py").write_text("")
     code = (
-        "import fisc.basir.finetune as f\n"
+        "import fisc.basir.sectors.finetune as f\n"
         "try:\n    f._check_training_installed()\nexcept f.MissingExtraError as e:\n    print(e)\n"
     )
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fisc.basir import read_speech
-from fisc.basir.paragraphs import clean_lines, split_paragraphs
-from fisc.basir.speech import stated_budget_year
-from fisc.data import DataError, DataWarning, OfflineError, provenance
+from fisc.basir.text.paragraphs import clean_lines, split_paragraphs
+from fisc.basir.text.speech import stated_budget_year
+from fisc.core import DataError, DataWarning, OfflineError, provenance
 
 SENTENCE = "The excise duty on steel, cement and tyres is reduced to ten per cent from today."
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fisc.basir.amounts import find_amounts, parse_number_words
-from fisc.basir.formulas import mute_formulas
-from fisc.basir.language import share_of_english
-from fisc.basir.stance import find_stance, stance_score
-from fisc.basir.tokens import sentences, tokenize, windows
+from fisc.basir.text.amounts import find_amounts, parse_number_words
+from fisc.basir.text.formulas import mute_formulas
+from fisc.basir.text.language import share_of_english
+from fisc.basir.text.stance import find_stance, stance_score
+from fisc.basir.text.tokens import sentences, tokenize, windows
 
 PROSE = st.text(alphabet="abcdeABC .,;:!?\n-'0123456789₹`é", max_size=300)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fisc.core.errors import CorruptFileError
 from fisc.data import DataError, WriteError, build, builders, verify
-from fisc.data.errors import CorruptFileError
 
 
 def state(folder: Path) -> dict[str, tuple[int, bytes]]:

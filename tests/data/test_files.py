@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import fisc.data as data
-from fisc.data.files import locked
-from fisc.data.locations import forbid_offline
+from fisc.core.files import locked
+from fisc.core.locations import forbid_offline
 
 
 def test_atomic_write_keeps_the_old_content_when_the_block_fails(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fisc.data.errors import DataError, OptionError
-from fisc.data.price_adjust import adjustment_factors
-from fisc.data.price_cache import compare_overlap, merge_overlap
-from fisc.data.price_checks import fill, parse_day
-from fisc.data.price_set import PriceState
+from fisc.core.errors import DataError, OptionError
+from fisc.data.prices.adjust import adjustment_factors
+from fisc.data.prices.cache import compare_overlap, merge_overlap
+from fisc.data.prices.checks import fill, parse_day
+from fisc.data.prices.price_set import PriceState
 
 EXACT = 1e-12  # sums and products of a few dozen numbers
 

@@ -22,14 +22,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from fisc.data.errors import DataError, DataWarning, MissingExtraError, OfflineError, OptionError
-from fisc.data.price_cache import PriceCache
-from fisc.data.price_collect import PriceFetchError
-from fisc.data.price_fetch import fetch_prices
-from fisc.data.price_set import PriceState, price_states, price_status, tradable
-from fisc.data.price_sources import Fetched, FileSource, TickerStatus
-from fisc.data.price_yahoo import RetryPolicy, YahooSource
-from fisc.data.provenance import provenance
+from fisc.core.errors import DataError, DataWarning, MissingExtraError, OfflineError, OptionError
+from fisc.core.history import provenance
+from fisc.data.prices.cache import PriceCache
+from fisc.data.prices.collect import PriceFetchError
+from fisc.data.prices.fetch import fetch_prices
+from fisc.data.prices.price_set import PriceState, price_states, price_status, tradable
+from fisc.data.prices.sources import Fetched, FileSource, TickerStatus
+from fisc.data.prices.yahoo import RetryPolicy, YahooSource
 
 requests = pytest.importorskip("requests")
 yfinance = pytest.importorskip("yfinance")
@@ -754,7 +754,7 @@ def test_yfinance_does_not_write_to_the_terminal(stub):
 CHILD = """
 import datetime as dt, sys, urllib.parse
 import requests
-from fisc.data.price_fetch import fetch_prices
+from fisc.data.prices.fetch import fetch_prices
 
 class ToStub(requests.adapters.HTTPAdapter):
     def send(self, request, **options):

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fisc.data.errors import CorruptFileError, DataError, DataWarning, OptionError
-from fisc.data.price_files import read_prices
-from fisc.data.price_set import PriceState, price_states, price_status, tradable
-from fisc.data.provenance import provenance
+from fisc.core.errors import CorruptFileError, DataError, DataWarning, OptionError
+from fisc.core.history import provenance
+from fisc.data.prices.files import read_prices
+from fisc.data.prices.price_set import PriceState, price_states, price_status, tradable
 
 DAYS = pd.bdate_range("2024-01-02", periods=4)
 CLOSES = pd.DataFrame({"AAPL": [10.0, 11, 12, 13], "MSFT": [20.0, 21, 22, 23]}, index=DAYS)

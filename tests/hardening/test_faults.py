@@ -91,7 +91,7 @@ def test_a_run_folder_on_a_full_disk_goes_on_later(tmp_path: Path, monkeypatch: 
         real(descriptor)
 
     with monkeypatch.context() as patched:
-        patched.setattr("fisc.data.files.os.fsync", full)
+        patched.setattr("fisc.core.files.os.fsync", full)
         with pytest.raises(FiscError, match="No space left"):
             Simulation(SimulationConfig(**settings, folder=str(tmp_path / "run"))).run()
     resumed = Simulation.resume(tmp_path / "run")

@@ -209,7 +209,7 @@ def test_a_full_disk_leaves_the_last_page_and_a_failed_run(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("fisc.data.files.os.fsync", full)
+    monkeypatch.setattr("fisc.core.files.os.fsync", full)
     with pytest.raises(WriteError, match="No space left on device"):
         publish(report("Second"), out, ledger=ledger)
     assert "First" in out.read_text()

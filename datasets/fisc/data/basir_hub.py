@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fisc.data.errors import DataError, DataWarning, OfflineError, nearest
-from fisc.data.files import atomic_write
-from fisc.data.locations import cache_dir, offline
-from fisc.data.provenance import attach, record
+from fisc.core.errors import DataError, DataWarning, OfflineError, nearest
+from fisc.core.files import atomic_write
+from fisc.core.locations import cache_dir, offline
+from fisc.core.history import attach, record
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fisc.core.errors import DataError, DataWarning, OfflineError
+from fisc.core.files import fingerprint
+from fisc.core.locations import offline
 from fisc.data.builders import Part
-from fisc.data.errors import DataError, DataWarning, OfflineError
-from fisc.data.files import fingerprint
-from fisc.data.locations import offline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +23,8 @@ __all__ = ["COLUMNS", "parts"]
 
 COLUMNS = ("date", "budget_year", "kind", "paragraph", "number", "part", "page", "words", "text", "file")
 # The reader belongs to the instrument; it is looked up by name, so that the data layer does not depend on it.
-READER = "fisc.basir.speech"
-CALENDAR = "fisc.basir.calendar"
+READER = "fisc.basir.text.speech"
+CALENDAR = "fisc.basir.market.calendar"
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",

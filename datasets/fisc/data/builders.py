@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fisc.core.errors import CorruptFileError, DataError, nearest
+from fisc.core.files import PART, atomic_write, fingerprint, locked, sha256_file
+from fisc.core.locations import folder
+from fisc.core.history import provenance, version
 from fisc.data.cards import Card, card, catalogue
-from fisc.data.errors import CorruptFileError, DataError, nearest
-from fisc.data.files import PART, atomic_write, fingerprint, locked, sha256_file
-from fisc.data.locations import folder
-from fisc.data.provenance import provenance, version
 
 if TYPE_CHECKING:
     import pandas as pd

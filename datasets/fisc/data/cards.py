@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from fisc.data.errors import DataError, nearest
+from fisc.core.errors import DataError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,7 +205,7 @@ def card(name: str) -> Card:
     >>> card("sp5000")
     Traceback (most recent call last):
     ...
-    fisc.data.errors.DataError: there is no data set 'sp5000'; did you mean 'sp500'? \
+    fisc.core.errors.DataError: there is no data set 'sp5000'; did you mean 'sp500'? \
 (fisc data list shows all)
     """
     everything = catalogue()

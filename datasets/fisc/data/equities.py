@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fisc.data.errors import CorruptFileError, DataError, MissingExtraError, nearest
-from fisc.data.provenance import attach
+from fisc.core.errors import CorruptFileError, DataError, MissingExtraError, nearest
+from fisc.core.history import attach
 from fisc.data.tables import embedded_provenance
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from fisc.data.arguments import check_array, check_seed, is_number
-from fisc.data.errors import DataError
-from fisc.data.provenance import attach, provenance
+from fisc.core.arguments import check_array, check_seed, is_number
+from fisc.core.errors import DataError
+from fisc.core.history import attach, provenance
 from fisc.data.tables import read_table
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from fisc.data.errors import DataError
-from fisc.data.files import fingerprint
-from fisc.data.provenance import Provenance, attach, version
+from fisc.core.errors import DataError
+from fisc.core.files import fingerprint
+from fisc.core.history import Provenance, attach, version
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fisc.data.errors import DataError
+from fisc.core.errors import DataError
 from fisc.data.tables import read_table
 
 if TYPE_CHECKING:

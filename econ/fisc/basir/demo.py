@@ -24,14 +24,14 @@ def demo_section(seed: int = 0) -> Section:
     -------
     Section
     """
-    from fisc.basir.backtest import walk_forward
-    from fisc.basir.chance_lines import chance_table
-    from fisc.basir.classifier import SectorClassifier
-    from fisc.basir.metrics import cross_validate
     from fisc.basir.plots import plot_attention_map, plot_chance, plot_event_strips
-    from fisc.basir.ranker import SectorRanker
-    from fisc.basir.signals import packaged_signals
-    from fisc.basir.speech_sectors import EVIDENCE_STYLE
+    from fisc.basir.ranking.backtest import walk_forward
+    from fisc.basir.ranking.chance_lines import chance_table
+    from fisc.basir.ranking.ranker import SectorRanker
+    from fisc.basir.ranking.signals import packaged_signals
+    from fisc.basir.sectors.classifier import SectorClassifier
+    from fisc.basir.sectors.metrics import cross_validate
+    from fisc.basir.sectors.speech_sectors import EVIDENCE_STYLE
     from fisc.data import load_budget_attention, load_budget_excerpts, load_budget_returns
     from fisc.report import Figure, Section, Table
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from fisc.basir.backtest import Backtest, walk_forward
-from fisc.basir.mentions import Attention, attention, sector_stance, surprise
-from fisc.basir.novel import novelty
-from fisc.basir.ranker import Ranking, SectorRanker
-from fisc.basir.signals import index_sectors, packaged_signals, ranking_signals
-from fisc.basir.speech_sectors import SpeechSectors, classify_speech
-from fisc.data import DataError, Provenance, record
+from fisc.basir.ranking.backtest import Backtest, walk_forward
+from fisc.basir.ranking.ranker import Ranking, SectorRanker
+from fisc.basir.ranking.signals import index_sectors, packaged_signals, ranking_signals
+from fisc.basir.sectors.mentions import Attention, attention, sector_stance, surprise
+from fisc.basir.sectors.novel import novelty
+from fisc.basir.sectors.speech_sectors import SpeechSectors, classify_speech
+from fisc.core import DataError, Provenance, record
 from fisc.report import Result
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from fisc.basir.classifier import SectorClassifier
+    from fisc.basir.sectors.classifier import SectorClassifier
     from fisc.report import Report, Section
 
 __all__ = ["BudgetDay", "budget_day"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, check_number, check_seed, check_whole
+from fisc.core import DataError, check_number, check_seed, check_whole
 from fisc.economist.criteria import Criterion
 from fisc.economist.objective import WelfareOfRates
 from fisc.economist.population import Workers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.data import DataError, Provenance, check_option, record
+from fisc.core import DataError, Provenance, check_option, record
 from fisc.economist.baselines import baseline_schedules
 from fisc.economist.config import SimulationConfig
 from fisc.economist.criteria import Criterion, criterion_of, gap_closed, welfare

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fisc.data import DataError, OptionError, nearest
+from fisc.core import DataError, OptionError, nearest
 
 __all__ = ["ElectionConfig", "ModelConfig", "SimulationConfig"]
 
@@ -138,7 +138,7 @@ class SimulationConfig(_Checked):
     >>> SimulationConfig(n=100, plannr="gp")
     Traceback (most recent call last):
     ...
-    fisc.data.errors.OptionError: plannr is not a key of the configuration; did you mean 'planner'?
+    fisc.core.errors.OptionError: plannr is not a key of the configuration; did you mean 'planner'?
     """
 
     n: Annotated[int, Field(ge=1)] = 1000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, check_array, check_is, check_number, check_option, is_number
+from fisc.core import DataError, check_array, check_is, check_number, check_option, is_number
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome
 from fisc.economist.schedule import FloatArray, checked_array

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.economist.criteria import Criterion
 from fisc.economist.objective import WelfareOfRates
 from fisc.economist.population import Workers

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, Provenance, check_is, check_seed, check_whole, is_number, record
+from fisc.core import DataError, Provenance, check_is, check_seed, check_whole, is_number, record
 from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.objective import RobustWelfare, WelfareOfRates
 from fisc.economist.population import Workers

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, check_array, check_option, check_seed, is_number
+from fisc.core import DataError, check_array, check_option, check_seed, is_number
 from fisc.economist.schedule import FloatArray, TaxSchedule, checked_array
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.data import DataError, check_array, check_is, check_option
+from fisc.core import DataError, check_array, check_is, check_option
 from fisc.economist.population import Workers
 from fisc.economist.schedule import FloatArray, TaxSchedule
 

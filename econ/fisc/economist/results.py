@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.data import Provenance, fingerprint
+from fisc.core import Provenance, fingerprint
 from fisc.economist.criteria import gap_closed
 from fisc.economist.elections import Election
 from fisc.economist.optimum import Optimum
@@ -109,7 +109,7 @@ class SimulationResult(Result):
         DataError
             If the optimum was not asked for (``reference = true``).
         """
-        from fisc.data import DataError
+        from fisc.core import DataError
 
         if self.optimum is None:
             raise DataError("the optimum was not computed; set reference=True in the configuration")

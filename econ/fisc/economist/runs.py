@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fisc.data import CorruptFileError, DataError, atomic_write
+from fisc.core import CorruptFileError, DataError, atomic_write
 from fisc.economist.personas import Persona
 from fisc.economist.population import Workers
 from fisc.economist.schedule import FloatArray

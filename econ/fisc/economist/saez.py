@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, OptionError, check_is, check_number, check_whole, is_number
+from fisc.core import DataError, OptionError, check_is, check_number, check_whole, is_number
 from fisc.economist.criteria import Criterion, criterion_of
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond

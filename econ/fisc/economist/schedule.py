@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, check_array, check_number, check_option
+from fisc.core import DataError, check_array, check_number, check_option
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fisc.data import DataError, record
+from fisc.core import DataError, record
 from fisc.economist.config import SimulationConfig
 from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.elections import Election, hold_election

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from fisc.data import CorruptFileError, DataError, WriteError
+from fisc.core import CorruptFileError, DataError, WriteError
 from fisc.llm.messages import ChatRequest, Completion
 
 __all__ = ["ResponseCache"]

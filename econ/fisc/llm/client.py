@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fisc.data import DataError, check_number, check_whole
+from fisc.core import DataError, check_number, check_whole
 from fisc.llm.cache import ResponseCache
 from fisc.llm.errors import BudgetError, LanguageModelError, ServerError, TransportError
 from fisc.llm.ledger import Ledger

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fisc.data import FiscError
+from fisc.core import FiscError
 
 __all__ = ["BudgetError", "LanguageModelError", "ReplayError", "ServerError", "TransportError"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError, is_number
+from fisc.core import DataError, is_number
 from fisc.llm.errors import BudgetError
 from fisc.llm.messages import Completion
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from fisc.data import DataError, check_is, is_number, require
+from fisc.core import DataError, check_is, is_number, require
 from fisc.llm.errors import ServerError, TransportError
 from fisc.llm.messages import ChatRequest, Completion, estimate_tokens
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from fisc.data import DataError
+from fisc.core import DataError
 
 from .kernels import FloatArray
 from .process import Process, critical_value

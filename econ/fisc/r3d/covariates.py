@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fisc.data import DataError
+from fisc.core import DataError
 
 from .estimation import Bandwidths, Design
 from .kernels import FloatArray, kernel_weights

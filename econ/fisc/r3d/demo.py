@@ -75,7 +75,8 @@ def demo_section(seed: int = 0) -> Section:
     Section
         Effect, limit curves, RD picture, manipulation test; offline, the same for the same seed.
     """
-    from fisc.data import load_sp500, record
+    from fisc.core import record
+    from fisc.data import load_sp500
     from fisc.report import Figure, Section, Table
 
     from . import plots

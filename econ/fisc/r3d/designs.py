@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fisc.data import check_option, check_seed, check_whole
+from fisc.core import check_option, check_seed, check_whole
 
 from .kernels import FloatArray
 

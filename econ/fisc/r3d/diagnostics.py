@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.report import Result
 
 from .density import DensityTest, density_test

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.data import DataError, nearest
+from fisc.core import DataError, nearest
 
 from .kernels import FloatArray
 from .quantiles import Rule, segment_quantiles

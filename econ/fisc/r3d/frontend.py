@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.report import Result
 
 from .bandwidth import Selector

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.data import DataError, check_option, is_number
+from fisc.core import DataError, check_option, is_number
 
 from .kernels import FloatArray
 from .quantiles import RULES, Rule, segment_quantiles, trapezoid_weights

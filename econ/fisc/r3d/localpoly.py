@@ -12,7 +12,7 @@ from math import factorial
 
 import numpy as np
 
-from fisc.data import DataError
+from fisc.core import DataError
 
 from .kernels import FloatArray, Kernel, kernel_weights
 from .quantiles import IntArray

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.report import Result
 
 if TYPE_CHECKING:

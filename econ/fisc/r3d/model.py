@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.data import DataError, check_option, record
+from fisc.core import DataError, check_option, record
 
 from .bands import Band, make_band, standard_errors
 from .bandwidth import Selector

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.data import DataError, Provenance, check_option, record
+from fisc.core import DataError, Provenance, check_option, record
 from fisc.report import Result
 
 from .designs import DECILES, DESIGNS, UNIT_SIZE, DesignName, draw, truth

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.report.style import COLOURS, INK, MUTED, axes_of, reference_line, shade, styled
 
 from .kernels import FloatArray

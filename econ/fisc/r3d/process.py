@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from fisc.data import DataError
+from fisc.core import DataError
 
 from .estimation import Estimate, SideScores
 from .kernels import FloatArray

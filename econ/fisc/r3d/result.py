@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.data import DataError, Provenance, check_option
+from fisc.core import DataError, Provenance, check_option
 from fisc.report import Result
 
 from .bands import BANDS, Band, Limits, make_band

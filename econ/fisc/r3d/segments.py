@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fisc.data import DataError, DataWarning, check_array, check_option, nearest
+from fisc.core import DataError, DataWarning, check_array, check_option, nearest
 
 from .kernels import FloatArray
 from .quantiles import IntArray

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 
 from .bands import BANDS, Band
 from .bandwidth import SELECTORS, Selection, Selector, select

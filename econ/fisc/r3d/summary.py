@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fisc.data import DataError
+from fisc.core import DataError
 
 if TYPE_CHECKING:
     from fisc.report import Section

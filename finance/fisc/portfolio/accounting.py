@@ -25,7 +25,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError, check_array
+from fisc.core import DataError, check_array
 
 __all__ = ["check_rate", "drift", "one_way_turnover", "remainder_factor", "trade"]
 

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from fisc.data import DataError, Provenance, atomic_write
+from fisc.core import DataError, Provenance, atomic_write
 from fisc.portfolio import baselines
 from fisc.portfolio.backtesting import Rule
 from fisc.portfolio.market import Market

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fisc.data import DataError, Provenance, check_array, check_number, check_whole, record
+from fisc.core import DataError, Provenance, check_array, check_number, check_whole, record
 from fisc.portfolio.accounting import SIMPLEX_TOLERANCE, check_rate, drift, one_way_turnover, trade_kernel
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market, as_market
 from fisc.portfolio.metrics import performance

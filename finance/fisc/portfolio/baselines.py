@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError, DataWarning, check_option, require
+from fisc.core import DataError, DataWarning, check_option, require
 from fisc.portfolio.backtesting import Rule, backtest
 from fisc.portfolio.market import Market
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.portfolio.market import Market
 from fisc.portfolio.rewards import Reward
 from fisc.portfolio.simulation import LOGIT_BOUND, Simulation, price_tensor, window_table

@@ -13,7 +13,7 @@ from skfolio.optimization import BaseOptimization
 from skfolio.portfolio import Portfolio
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.portfolio.agents import Agent
 from fisc.portfolio.backtesting import Rule, backtest
 from fisc.portfolio.market import Market

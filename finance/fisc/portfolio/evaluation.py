@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fisc.data import DataError, Provenance, record
+from fisc.core import DataError, Provenance, record
 from fisc.portfolio.backtesting import BacktestResult
 from fisc.portfolio.folds import Fold, fold_table
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market

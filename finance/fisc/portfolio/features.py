@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 from numpy.typing import NDArray
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.portfolio.market import Market
 
 __all__ = ["asset_features", "feature_names"]

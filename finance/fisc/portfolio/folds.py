@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.portfolio.market import Market
 
 __all__ = ["Fold", "fold_table", "folds"]

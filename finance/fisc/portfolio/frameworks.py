@@ -20,7 +20,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import Tensor, nn
 
-from fisc.data import DataError, require
+from fisc.core import DataError, require
 from fisc.portfolio.env import PortfolioVecEnv
 from fisc.portfolio.networks import MarketView, PolicyNetwork
 from fisc.portfolio.simulation import LOGIT_BOUND

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError, DataWarning, check_array
+from fisc.core import DataError, DataWarning, check_array
 
 __all__ = ["PERIODS_PER_YEAR", "Market"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.portfolio.market import PERIODS_PER_YEAR
 
 __all__ = ["drawdown", "max_drawdown", "performance", "sharpe_ratio", "sharpe_standard_error"]

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.portfolio.features import asset_features, feature_names
 from fisc.portfolio.market import Market
 from fisc.portfolio.rewards import OBSERVED_SIZE

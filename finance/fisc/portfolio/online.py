@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.portfolio.backtesting import Rule
 from fisc.portfolio.market import Market
 

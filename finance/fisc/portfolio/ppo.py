@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.portfolio.networks import MarketView, PolicyNetwork
 from fisc.portfolio.rewards import differential_sharpe_by_row
 from fisc.portfolio.simulation import Simulation

@@ -28,7 +28,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market
 
 __all__ = [

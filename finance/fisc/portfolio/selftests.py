@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fisc.data import DataError, Provenance, check_option, record
+from fisc.core import DataError, Provenance, check_option, record
 from fisc.portfolio import baselines
 from fisc.portfolio.backtesting import backtest
 from fisc.portfolio.market import Market

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError, check_array, check_number, check_option, check_seed, check_whole
+from fisc.core import DataError, check_array, check_number, check_option, check_seed, check_whole
 from fisc.portfolio import rewards as rw
 from fisc.portfolio.accounting import trade_kernel
 from fisc.portfolio.backtesting import cost_rates

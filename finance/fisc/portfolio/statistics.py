@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.portfolio.market import PERIODS_PER_YEAR
 from fisc.portfolio.metrics import sharpe_ratio
 

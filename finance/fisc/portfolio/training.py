@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from fisc.data import DataError, atomic_write, check_option, fingerprint, record, require
+from fisc.core import DataError, atomic_write, check_option, fingerprint, record, require
 from fisc.portfolio import baselines
 from fisc.portfolio.agents import Agent, AgentCard, one_thread
 from fisc.portfolio.backtesting import backtest

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fisc.data import DataError, DataWarning, atomic_write, fingerprint
+from fisc.core import DataError, DataWarning, atomic_write, fingerprint
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market
 from fisc.portfolio.statistics import deflated_sharpe
 

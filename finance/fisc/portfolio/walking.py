@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fisc.data import DataError, check_number, check_seed, check_whole, require
+from fisc.core import DataError, check_number, check_seed, check_whole, require
 from fisc.portfolio import baselines
 from fisc.portfolio.backtesting import BacktestResult, Rule, backtest
 from fisc.portfolio.evaluation import Evaluation, assemble

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from fisc.cli.terminal import say_error, say_warning
-from fisc.data.errors import FiscError
-from fisc.data.provenance import version
+from fisc.core.errors import FiscError
+from fisc.core.history import version
 
 __all__ = ["app", "run"]
 

@@ -120,7 +120,7 @@ def rank(
         frame, text = day.headline, day.summary()
     else:
         from fisc.basir import SectorRanker
-        from fisc.basir.signals import packaged_signals
+        from fisc.basir.ranking.signals import packaged_signals
 
         signals, returns = packaged_signals()
         last = signals.index.get_level_values(0).max()
@@ -155,7 +155,7 @@ def events(
     json: Json = False,
 ) -> None:
     """Measure abnormal returns around budget days, and test them."""
-    from fisc.basir.events import event_study
+    from fisc.basir.market.events import event_study
 
     frame = _prices(prices)
     study = event_study(
@@ -304,7 +304,8 @@ def _labelled(path: Path | None) -> tuple[list[str], list[list[str]]]:
     """Return texts and labels of a file, or of the packaged excerpts."""
     import pandas as pd
 
-    from fisc.data import DataError, load_budget_excerpts
+    from fisc.core import DataError
+    from fisc.data import load_budget_excerpts
 
     if path is None:
         frame = load_budget_excerpts()
@@ -335,7 +336,7 @@ def _prices(path: Path) -> pd.DataFrame:
     """Return a table of prices by date; the first column that holds dates becomes the index."""
     import pandas as pd
 
-    from fisc.data import DataError
+    from fisc.core import DataError
 
     if not path.exists():
         raise DataError(
@@ -356,8 +357,8 @@ def _prices(path: Path) -> pd.DataFrame:
 
 def _budgets_within(frame: pd.DataFrame, market: str) -> pd.DataFrame:
     """Return the full budgets that the prices cover with an estimation window before them."""
-    from fisc.basir.calendar import budget_calendar
-    from fisc.data import DataError
+    from fisc.basir.market.calendar import budget_calendar
+    from fisc.core import DataError
 
     days = (
         frame.index[frame[market].notna()].sort_values()
@@ -384,7 +385,7 @@ def _title(speech: str, paragraphs: pd.DataFrame) -> str:
 
 def _write(frame: pd.DataFrame, path: Path | None) -> None:
     if path is not None:
-        from fisc.data import atomic_write
+        from fisc.core import atomic_write
 
         with atomic_write(path) as handle:
             frame.to_csv(handle, index=False)

@@ -114,7 +114,7 @@ def verify(
 @app.command()
 def path(json: Json = False) -> None:
     """Print the folder where fisc keeps fetched data (FISC_HOME moves it)."""
-    from fisc.data.locations import data_home, offline
+    from fisc.core.locations import data_home, offline
 
     if json:
         print_json({"home": str(data_home()), "offline": offline()})

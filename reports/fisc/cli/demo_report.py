@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fisc.data.errors import FiscError
+from fisc.core.errors import FiscError
 
 if TYPE_CHECKING:
     from fisc.report import Report, Section

@@ -71,7 +71,7 @@ def solve(
     html: Html = None,
 ) -> None:
     """Find the optimal schedule of a planner who knows every worker."""
-    from fisc.data import DataError
+    from fisc.core import DataError
     from fisc.economist import TaxSchedule, optimal_schedule
 
     try:

@@ -31,7 +31,8 @@ def market_section(seed: int = 0) -> Section:
     -------
     Section
     """
-    from fisc.data import load_sp500, load_sp500_index, provenance, record
+    from fisc.core import provenance, record
+    from fisc.data import load_sp500, load_sp500_index
     from fisc.portfolio import Market, backtest, baselines
     from fisc.report import Section
 

@@ -47,7 +47,8 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.")]
 
 def _market(prices: str, start: str | None, end: str | None) -> Market:
     """Load prices by name or from a file and cut them to the dates asked for."""
-    from fisc.data import DataError, load_sp500, read_prices
+    from fisc.core import DataError
+    from fisc.data import load_sp500, read_prices
     from fisc.portfolio import Market
 
     frame = load_sp500() if prices == "sp500" else read_prices(prices)
@@ -81,7 +82,7 @@ def _write(result: Any, out: Path | None, title: str) -> None:
         return
     import json
 
-    from fisc.data import atomic_write
+    from fisc.core import atomic_write
     from fisc.report import Report
 
     out.mkdir(parents=True, exist_ok=True)
@@ -275,7 +276,7 @@ def backtest(
 ) -> None:
     """Run one rule, one trained agent or one table of weights through a market, net of costs."""
     from fisc.cli.terminal import console, print_json
-    from fisc.data import DataError
+    from fisc.core import DataError
     from fisc.portfolio import Agent, baselines
     from fisc.portfolio import backtest as run
 

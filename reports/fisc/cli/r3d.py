@@ -76,7 +76,7 @@ def parse_quantiles(text: str) -> list[float]:
     >>> parse_quantiles("0.25,0.5")
     [0.25, 0.5]
     """
-    from fisc.data import DataError
+    from fisc.core import DataError
 
     try:
         if ":" in text:
@@ -197,7 +197,7 @@ def montecarlo(
 ) -> None:
     """Estimate designs with a known effect many times: coverage, size, error."""
     from fisc.cli.terminal import print_json, progress_bar
-    from fisc.data import DataError, atomic_write
+    from fisc.core import DataError, atomic_write
     from fisc.r3d import DESIGNS, monte_carlo
 
     try:
@@ -265,7 +265,7 @@ def _write(out: Path, result: R3DResult) -> None:
     import json
 
     from fisc.cli.terminal import console
-    from fisc.data import atomic_write
+    from fisc.core import atomic_write
     from fisc.report import Report
 
     out.mkdir(parents=True, exist_ok=True)

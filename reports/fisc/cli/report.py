@@ -30,7 +30,7 @@ def new(
 ) -> None:
     """Write a commented template NAME.toml."""
     from fisc.cli.pipelines.registry import KINDS, template
-    from fisc.data import DataError, atomic_write, check_option
+    from fisc.core import DataError, atomic_write, check_option
 
     chosen = check_option("kind", kind or name, tuple(KINDS))
     if not name or Path(name).name != name:
@@ -53,7 +53,7 @@ def build(
 ) -> None:
     """Make a report now; exit code 1 if a section failed."""
     from fisc.cli.report_runs import find_definitions, make_report
-    from fisc.data import check_option
+    from fisc.core import check_option
     from fisc.report.ledger import Ledger
 
     if overlap is not None:

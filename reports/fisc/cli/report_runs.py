@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fisc.cli.pipelines import registry
-from fisc.data import DataError, FiscError
+from fisc.core import DataError, FiscError
 
 if TYPE_CHECKING:
     from fisc.report import Report

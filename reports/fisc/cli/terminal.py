@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from fisc.data.errors import DataWarning
+from fisc.core.errors import DataWarning
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,7 +7,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError, OptionError, Provenance, check_is, check_whole
+from fisc.core import DataError, OptionError, Provenance, check_is, check_whole
 
 if TYPE_CHECKING:
     import pandas as pd

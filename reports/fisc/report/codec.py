@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from fisc.data import DataError
+from fisc.core import DataError
 
 __all__ = ["decode", "encode"]
 

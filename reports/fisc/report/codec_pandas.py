@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.report import codec
 
 __all__ = ["DECODERS", "encode"]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from fisc.data import DataError, nearest
+from fisc.core import DataError, nearest
 
 __all__ = [
     "Email",

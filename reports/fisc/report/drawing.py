@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.report.blocks import Figure
 
 if TYPE_CHECKING:

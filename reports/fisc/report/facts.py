@@ -11,7 +11,7 @@ import platform
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError, Provenance
+from fisc.core import DataError, Provenance
 
 if TYPE_CHECKING:
     from fisc.report.blocks import Section

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from fisc.data import atomic_write
+from fisc.core import atomic_write
 from fisc.report.ledger import RunRecord
 
 __all__ = ["archive", "history_folder", "past_outputs", "write_index"]

@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from fisc.data import check_option
+from fisc.core import check_option
 
 __all__ = ["crontab_lines", "installation", "systemd_units"]
 

@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataWarning, FiscError, InUseError, WriteError, data_home, fingerprint
-from fisc.data.files import locked
+from fisc.core import DataWarning, FiscError, InUseError, WriteError, data_home, fingerprint
+from fisc.core.files import locked
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
-from fisc.data import DataError, FiscError
+from fisc.core import DataError, FiscError
 
 __all__ = ["MailError", "MailServer", "send_report"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError, atomic_write, require, version
+from fisc.core import DataError, atomic_write, require, version
 from fisc.report import facts, prose
 from fisc.report.blocks import Figure, Section, Table
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fisc.data import DataError, InUseError, check_option
-from fisc.data.files import locked
+from fisc.core import DataError, InUseError, check_option
+from fisc.core.files import locked
 from fisc.report.ledger import Ledger
 from fisc.report.page import Report
 

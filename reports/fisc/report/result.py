@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.report import codec
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError, FiscError, InUseError, fingerprint
-from fisc.data.files import locked
+from fisc.core import DataError, FiscError, InUseError, fingerprint
+from fisc.core.files import locked
 from fisc.report.ledger import Ledger, RunRecord
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from fisc.data import DataError, check_option
+from fisc.core import DataError, check_option
 from fisc.report.palette import COLOURS, GRID, INK, MUTED
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET  # nosec B405: entities are refused before parsing
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.report.palette import DARK, SANS
 
 __all__ = ["embed", "normalise", "size"]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fisc.data import DataError
+from fisc.core import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

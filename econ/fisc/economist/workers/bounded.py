@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond
 from fisc.economist.schedule import FloatArray, TaxSchedule

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.economist.population import STANDARD_HOURS, Workers
 from fisc.economist.schedule import FloatArray, TaxSchedule
 from fisc.economist.workers.base import Behaviour, Memory

@@ -67,7 +67,7 @@ class Options(BaseModel):
 
 def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
     """Make the page, the event study, the portfolio and the appendix; each by itself."""
-    from fisc.data import FiscError
+    from fisc.core import FiscError
     from fisc.report import Section
 
     options = Options(**definition.options)
@@ -121,7 +121,7 @@ def _earlier(path: Path, day: str) -> pd.DataFrame:
     """Return the paragraphs of the last speeches before a day."""
     import pandas as pd
 
-    from fisc.data import DataError
+    from fisc.core import DataError
 
     if not path.is_file():
         raise DataError(f"there is no file {path}; make it with: fisc data build budget-speeches --from DIR")
@@ -143,7 +143,8 @@ def _left_out(title: str, reason: str) -> Section:
 def _event_study(definition: ReportDefinition, options: Options, held: list[pd.DataFrame]) -> Section:
     """Study the day where prices exist; the prices that were read are kept for the portfolio."""
     from fisc.basir import event_study
-    from fisc.data import DataError, read_prices
+    from fisc.core import DataError
+    from fisc.data import read_prices
 
     if options.prices is None:
         return _left_out(_EVENT, "no prices were given (`prices` in the options).")
@@ -186,7 +187,7 @@ def _weights(calls: pd.Series[str]) -> pd.Series[float]:
 def _portfolio_section(after: pd.DataFrame, calls: pd.Series[str], options: Options) -> Section:
     import pandas as pd
 
-    from fisc.data import record
+    from fisc.core import record
     from fisc.report import Figure, Section, Table, style
 
     tilted = _weights(calls)

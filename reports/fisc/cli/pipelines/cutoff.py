@@ -58,7 +58,7 @@ class Options(BaseModel):
 
 def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
     """Make the fit and its diagnostics; without a fit, say why and stop there."""
-    from fisc.data import FiscError
+    from fisc.core import FiscError
     from fisc.report import Section
 
     options = Options(**definition.options)

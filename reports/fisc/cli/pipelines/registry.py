@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fisc.data import FiscError
+from fisc.core import FiscError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -91,7 +91,7 @@ class _Draw:
 
 def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
     """Make the sections of the comparison."""
-    from fisc.data import FiscError
+    from fisc.core import FiscError
     from fisc.economist import Workers, respond
     from fisc.report import Section
 
@@ -167,7 +167,7 @@ def _effects(draws: list[_Draw], options: Options, definition: ReportDefinition)
     """Compare revenue, income, hours and welfare, with intervals over draws of the population."""
     import pandas as pd
 
-    from fisc.data import record
+    from fisc.core import record
     from fisc.report import Section, Table
 
     measured = [_measures(draw, options.criteria) for draw in draws]

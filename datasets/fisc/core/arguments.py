@@ -1,0 +1,324 @@
+"""Checks of arguments that are numbers, seeds, arrays or objects of ours: one message style for all.
+
+What Python would let through (a truth value as a number, text that looks like a number, the real part
+of a complex one) or would answer with an error from somewhere inside is refused at the door.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fisc.core.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+__all__ = ["check_array", "check_is", "check_number", "check_seed", "check_table", "check_whole", "is_number"]
+
+T = TypeVar("T")
+
+
+def check_whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
+    """Return a whole number, or say why `value` is none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : object
+        What was given; a truth value is no number.
+    least, most : int, optional
+        Limits, both allowed.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    DataError
+        If it is not a whole number within the limits.
+
+    Examples
+    --------
+    >>> check_whole("n", 3, least=1)
+    3
+    >>> check_whole("n", 2.5, least=1)
+    Traceback (most recent call last):
+    ...
+    fisc.core.errors.DataError: n=2.5; give a whole number of at least 1
+    """
+    if not _is_bool(value) and isinstance(value, numbers.Integral):
+        whole = operator.index(value)
+        if (least is None or whole >= least) and (most is None or whole <= most):
+            return whole
+    raise DataError(f"{name}={_shown(value)}; give a whole number{_limits(least, most)}")
+
+
+def check_seed(name: str, value: Any) -> int:
+    """Return a seed, a whole number of at least 0, or say why `value` is none.
+
+    Examples
+    --------
+    >>> check_seed("seed", -1)
+    Traceback (most recent call last):
+    ...
+    fisc.core.errors.DataError: seed=-1; give a whole number of at least 0
+    """
+    return check_whole(name, value, least=0)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether `value` is one finite real number, and not a truth value.
+
+    Examples
+    --------
+    >>> [is_number(v) for v in (1, 2.5, True, float("inf"), "1", None, 10**400)]
+    [True, True, False, False, False, False, False]
+    """
+    if _is_bool(value) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    what: str = "a finite number",
+) -> float:
+    """Return a finite number, or say why `value` is none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : object
+        What was given; a truth value, text or a complex number is no number.
+    least, most : float, optional
+        Limits that are allowed themselves.
+    above, below : float, optional
+        Limits that are not allowed themselves.
+    what : str
+        What was expected, for the message.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        If it is not a finite number within the limits.
+
+    Examples
+    --------
+    >>> check_number("rate", 0.5, least=0, below=1)
+    0.5
+    >>> check_number("rate", float("nan"), least=0, below=1)
+    Traceback (most recent call last):
+    ...
+    fisc.core.errors.DataError: rate=nan; give a finite number of at least 0 and below 1
+    """
+    if is_number(value):
+        number = float(value)
+        if (
+            (least is None or number >= least)
+            and (most is None or number <= most)
+            and (above is None or number > above)
+            and (below is None or number < below)
+        ):
+            return number
+    raise DataError(f"{name}={_shown(value)}; give {what}{_limits(least, most, above, below)}")
+
+
+def check_array(
+    name: str, values: Any, *, what: str = "numbers", missing: bool = False
+) -> npt.NDArray[np.float64]:
+    """Return numbers as a new array of float64, or say why `values` are none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    values : array_like
+        What was given: anything of which numpy makes an array of numbers; None counts as missing.
+    what : str
+        What was expected, for the message.
+    missing : bool
+        Whether NaN, infinity and None are let through for the caller to judge.
+
+    Returns
+    -------
+    ndarray of float64
+
+    Raises
+    ------
+    DataError
+        If values are not real numbers, lie in lists of unequal lengths or, unless `missing`, hold NaN
+        or infinity.
+
+    Examples
+    --------
+    >>> check_array("prices", [1, 2.5])
+    array([1. , 2.5])
+    >>> check_array("prices", [1, 2j])
+    Traceback (most recent call last):
+    ...
+    fisc.core.errors.DataError: prices must be numbers, got [1, 2j], which cannot be read as such
+    """
+    import numpy as np
+
+    try:
+        # Objects keep lists of unequal lengths and complex numbers visible.
+        array = np.asarray(values)
+        if array.dtype.kind in "cmMVSU":
+            raise TypeError(f"they are of type {array.dtype}")
+        if array.dtype == object and any(isinstance(value, str | bytes) for value in array.flat):
+            raise TypeError("there is text among them")
+        floats = np.array(array, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
+        raise DataError(
+            f"{name} must be {what}, got {_shown(values)}, which cannot be read as such"
+        ) from error
+    bad = ~np.isfinite(floats)
+    if not missing and bad.any():
+        raise DataError(
+            f"{name} holds {int(bad.sum())} value(s) that are NaN or infinite; give {what}, and remove or fill "
+            "those first"
+        )
+    return floats
+
+
+def check_table(name: str, values: Any, *, what: str, dates: bool = False) -> pd.DataFrame:
+    """Return a table of real numbers as float64, missing ones as NaN, or say why it is none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    values : object
+        What was given.
+    what : str
+        What was expected, for the message.
+    dates : bool
+        Whether the index must hold dates; text is read as dates, and none may be missing.
+
+    Returns
+    -------
+    DataFrame
+        A copy with the same columns and, unless dates are read, the same index.
+
+    Raises
+    ------
+    DataError
+        If it is no DataFrame, is empty, names a column twice, or holds anything but real numbers:
+        infinity is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_table("prices", pd.DataFrame({"A": [1, None]}), what="prices by day")["A"].tolist()
+    [1.0, nan]
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not isinstance(values, pd.DataFrame):
+        raise DataError(f"{name} is a {type(values).__name__}; give a DataFrame of {what}")
+    if values.empty:
+        raise DataError(f"{name} is empty; give a DataFrame of {what}")
+    if not values.columns.is_unique:
+        twice = values.columns[values.columns.duplicated()].tolist()
+        raise DataError(f"{name} has columns {twice[:5]} more than once; give each its own name")
+    words = [
+        str(c)
+        for c, kind in zip(values.columns, values.dtypes, strict=True)
+        if pd.api.types.is_complex_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)
+    ]
+    try:
+        if words:
+            raise TypeError(f"first such columns: {words[:5]}")
+        numbers_ = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
+        raise DataError(f"{name} holds entries that are not numbers ({error}); give {what}") from error
+    if np.isinf(numbers_).any():
+        raise DataError(f"{name} holds {int(np.isinf(numbers_).sum())} infinite values; leave them empty")
+    index = values.index
+    if dates:
+        try:
+            index = pd.DatetimeIndex(pd.to_datetime(index))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the index of {name} is not dates: {error}") from error
+        if index.hasnans:
+            raise DataError(f"{int(index.isna().sum())} dates of {name} are missing; drop those rows")
+    return pd.DataFrame(numbers_, index=index, columns=values.columns)
+
+
+def check_is(name: str, value: Any, kind: type[T], *, how: str) -> T:
+    """Return `value` if it is a `kind`, else say what makes one.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : object
+        What was given.
+    kind : type
+        What was expected.
+    how : str
+        How to come by one, for the message.
+
+    Returns
+    -------
+    object
+        `value`, unchanged.
+
+    Raises
+    ------
+    DataError
+        If it is something else.
+
+    Examples
+    --------
+    >>> check_is("name", 3, str, how="give text")
+    Traceback (most recent call last):
+    ...
+    fisc.core.errors.DataError: name is a int, not a str; give text
+    """
+    if not isinstance(value, kind):
+        raise DataError(f"{name} is a {type(value).__name__}, not a {kind.__name__}; {how}")
+    return value
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
+
+
+def _shown(value: Any) -> str:
+    """Return one line that shows a value, however large."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _limits(
+    least: float | None, most: float | None, above: float | None = None, below: float | None = None
+) -> str:
+    words = [
+        f"{word} {limit:g}"
+        for word, limit in (("at least", least), ("above", above), ("at most", most), ("below", below))
+        if limit is not None
+    ]
+    return f" of {' and '.join(words)}" if least is not None else f" {' and '.join(words)}" if words else ""

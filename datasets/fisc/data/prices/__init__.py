@@ -1,0 +1,1 @@
+"""Prices: the user's files, downloads, their cache, checks and adjustments."""

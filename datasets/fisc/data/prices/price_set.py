@@ -1,0 +1,369 @@
+"""What a set of prices is: closes, and what is known about each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import html
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fisc.core.errors import DataError
+from fisc.core.history import Provenance, attach
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["PriceSet", "PriceState", "price_states", "price_status", "tradable"]
+
+# One JSON text and not an object: pandas copies attrs deeply on most operations, compares
+# them in concat, and writes them to Parquet as JSON. A text is safe and cheap in all three.
+_KEY = "fisc_prices"
+
+# Okabe and Ito's colours, told apart by colour-blind readers too; grey for "no asset yet".
+_COLOURS = {"TRADED": "#9ecae8", "STALE": "#e69f00", "MISSING": "#d55e00", "SUSPENDED": "#8b3a72"}
+_COLOURS["NOT_LISTED"] = "#dddddd"
+_MOST_ROWS = 40
+
+CHECK_COLUMNS = ("check", "ticker", "date", "value", "action")
+EVENT_COLUMNS = ("ticker", "date", "kind", "value")
+STATUS_COLUMNS = ("ticker", "outcome", "reason", "rows", "first", "last", "currency", "attempts")
+
+
+class PriceState(enum.IntEnum):
+    """What stands behind one cell of a table of closes.
+
+    Attributes
+    ----------
+    TRADED : int
+        A close of that day.
+    STALE : int
+        No close that day: the last one was carried forward, over at most ``max_gap`` rows.
+    MISSING : int
+        No close, and none near enough to carry forward: the cell is NaN.
+    SUSPENDED : int
+        A close is given, but nothing changed hands that day (volume zero).
+    NOT_LISTED : int
+        Before the first close of the asset: the cell is NaN.
+    """
+
+    TRADED = 0
+    STALE = 1
+    MISSING = 2
+    SUSPENDED = 3
+    NOT_LISTED = 4
+
+    @property
+    def label(self) -> str:
+        """The name in words, such as ``"not listed"``."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class PriceSet:
+    """Prices of several assets with everything known about them.
+
+    Attributes
+    ----------
+    close : DataFrame of float64, (days, tickers)
+        The chosen price field, adjusted as asked; gaps of at most ``max_gap`` rows are filled.
+        Index: naive dates, ascending, unique, named ``date``.
+    states : DataFrame of int8, (days, tickers)
+        A `PriceState` for each cell of `close`.
+    fields : dict of str to DataFrame
+        The other fields that the source has, never filled: ``open``, ``high``, ``low`` (adjusted
+        by the same factors as `close`) and ``volume`` (as given).
+    events : DataFrame
+        ``ticker``, ``date`` (ex-date), ``kind`` (``dividend``, ``split``, ``capital gain``),
+        ``value`` (money per share, or new shares per old one).
+    status : DataFrame
+        One row a ticker, also those that failed: ``outcome``, ``reason``, ``rows``, ``first``,
+        ``last``, ``currency``, ``attempts``.
+    checks : DataFrame
+        ``check``, ``ticker``, ``date``, ``value``, ``action`` (``flagged``, ``dropped``,
+        ``repaired`` ...): each thing that looked wrong, and what was done.
+    provenance : Provenance
+        Options, fingerprints, counts of repairs.
+    """
+
+    close: pd.DataFrame
+    states: pd.DataFrame
+    fields: dict[str, pd.DataFrame]
+    events: pd.DataFrame
+    status: pd.DataFrame
+    checks: pd.DataFrame
+    provenance: Provenance
+
+    @property
+    def tradable(self) -> pd.DataFrame:
+        """True where the asset could be bought or sold that day, (days, tickers)."""
+        return self.states == PriceState.TRADED
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the closes with their mask, status and provenance attached.
+
+        Returns
+        -------
+        DataFrame of float64, (days, tickers)
+            `fisc.data.tradable`, `price_states`, `price_status` and `provenance` read the rest
+            from it.
+        """
+        frame = self.close.copy()
+        frame.attrs[_KEY] = json.dumps({"runs": _encode(self.states), "status": _records(self.status)})
+        return attach(frame, self.provenance)
+
+    def summary(self) -> str:
+        """Return a few lines: size, span, states, events, what was repaired."""
+        days, assets = self.close.shape
+        span = f"{self.close.index[0]:%Y-%m-%d} to {self.close.index[-1]:%Y-%m-%d}"
+        counts = np.bincount(self.states.to_numpy().ravel(), minlength=len(PriceState))
+        lines = [
+            f"{assets} assets x {days} days, {span}",
+            "cells: " + ", ".join(f"{counts[state]} {state.label}" for state in PriceState if counts[state]),
+        ]
+        if len(self.events):
+            kinds = self.events["kind"].value_counts()
+            lines.append("events: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
+        failed = self.status.index[self.status["outcome"] == "failed"]
+        if len(failed):
+            lines.append(f"failed: {', '.join(map(str, failed))}")
+        lines.extend(f"note: {note}" for note in self.provenance.notes)
+        return "\n".join(lines)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Show when each asset was traded, stale, missing, suspended or not yet listed.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        Axes
+            One bar an asset over time; of more than 40 assets, those with the most cells that
+            were not traded.
+        """
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
+
+        idle = (self.states != PriceState.TRADED).sum()
+        worst = set(idle.nlargest(_MOST_ROWS, keep="first").index)
+        shown = [ticker for ticker in self.states.columns if ticker in worst]
+        if ax is None:
+            height = 1.3 + 0.22 * len(shown)
+            ax = Figure(figsize=(7.0, height), layout="constrained").subplots()
+        # matplotlib counts time in days since 1970, as numpy does
+        days = self.states.index.to_numpy().astype("datetime64[D]").astype(float)
+        ends = np.append(days[1:], days[-1] + 1.0)
+        for row, ticker in enumerate(shown):
+            bar = (row - 0.4, 0.8)
+            ax.broken_barh([(days[0], ends[-1] - days[0])], bar, facecolors=_COLOURS["TRADED"])
+            for code, first, last in _runs(self.states[ticker].to_numpy()):
+                colour = _COLOURS[PriceState(code).name]
+                # the edge keeps a single day visible in a picture of many years
+                ax.broken_barh([(days[first], ends[last] - days[first])], bar, color=colour, linewidth=0.7)
+        ax.set_yticks(range(len(shown)), [str(ticker) for ticker in shown])
+        ax.set_ylim(len(shown) - 0.4, -0.6)
+        ax.set_xlim(days[0], ends[-1])
+        locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        present = set(np.unique(self.states[shown].to_numpy()).tolist())
+        handles = [
+            Patch(color=_COLOURS[state.name], label=state.label) for state in PriceState if state in present
+        ]
+        ax.legend(
+            handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, handlelength=1
+        )
+        return ax
+
+    def __repr__(self) -> str:
+        return f"<PriceSet: {self.summary().splitlines()[0]}>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary())}</pre>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; `from_dict` builds the same set again."""
+        return {
+            "dates": [f"{day:%Y-%m-%d}" for day in self.close.index],
+            "tickers": [str(ticker) for ticker in self.close.columns],
+            "close": _cells(self.close),
+            "states": self.states.to_numpy().tolist(),
+            "fields": {name: _cells(frame) for name, frame in self.fields.items()},
+            "events": _records(self.events),
+            "status": _records(self.status),
+            "checks": _records(self.checks),
+            "provenance": self.provenance.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PriceSet:
+        """Build from `to_dict`'s answer."""
+        index = pd.DatetimeIndex(values["dates"], name="date").as_unit("us")
+        tickers = pd.Index(values["tickers"], name="ticker")
+
+        def frame(cells: Any, kind: str) -> pd.DataFrame:
+            return pd.DataFrame(np.array(cells, dtype=kind), index=index, columns=tickers)
+
+        return cls(
+            close=frame(values["close"], "float64"),
+            states=frame(values["states"], "int8"),
+            fields={name: frame(cells, "float64") for name, cells in values["fields"].items()},
+            events=_table(values["events"], EVENT_COLUMNS),
+            status=_status_table(values["status"]),
+            checks=_table(values["checks"], CHECK_COLUMNS),
+            provenance=Provenance.from_dict(values["provenance"]),
+        )
+
+
+def price_states(frame: pd.DataFrame) -> pd.DataFrame:
+    """Say for each cell of a table of closes what stands behind it.
+
+    Parameters
+    ----------
+    frame : DataFrame, (days, tickers)
+        An answer of `read_prices` or `fetch_prices`, or rows and columns of one. Any other
+        table of closes works as well; there, only NaN tells something.
+
+    Returns
+    -------
+    DataFrame of int8, (days, tickers)
+        Values of `PriceState`.
+
+    Raises
+    ------
+    DataError
+        If the index holds no dates.
+
+    Examples
+    --------
+    >>> closes = pd.DataFrame({"A": [np.nan, 1.0, 2.0]}, index=pd.date_range("2024-01-01", periods=3))
+    >>> [PriceState(code).label for code in price_states(closes)["A"]]
+    ['not listed', 'traded', 'traded']
+    """
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise DataError(
+            f"price states need a table with dates as its index, got {type(frame.index).__name__}; "
+            "set the date column as the index first"
+        )
+    known = frame.notna().to_numpy()
+    codes = np.where(known, PriceState.TRADED, PriceState.MISSING).astype(np.int8)
+    codes[~np.logical_or.accumulate(known, axis=0)] = PriceState.NOT_LISTED
+    runs = json.loads(frame.attrs[_KEY])["runs"] if _KEY in frame.attrs else {}
+    days = frame.index.to_numpy().astype("datetime64[D]")
+    for position, ticker in enumerate(frame.columns):
+        for code, first, last in runs.get(str(ticker), ()):
+            inside = (days >= np.datetime64(first)) & (days <= np.datetime64(last))
+            codes[inside, position] = code
+    return pd.DataFrame(codes, index=frame.index, columns=frame.columns)
+
+
+def tradable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Say for each cell of a table of closes whether the asset could be traded that day.
+
+    Parameters
+    ----------
+    frame : DataFrame, (days, tickers)
+        An answer of `read_prices` or `fetch_prices`, or rows and columns of one.
+
+    Returns
+    -------
+    DataFrame of bool, (days, tickers)
+        False where the asset was suspended, missing, stale (its price carried forward) or not
+        yet listed; `price_states` says which.
+
+    Examples
+    --------
+    >>> closes = pd.DataFrame({"A": [np.nan, 1.0, 2.0]}, index=pd.date_range("2024-01-01", periods=3))
+    >>> tradable(closes)["A"].tolist()
+    [False, True, True]
+    """
+    return price_states(frame) == PriceState.TRADED
+
+
+def price_status(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the report per ticker that came with some prices.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        An answer of `read_prices` or `fetch_prices`, or rows and columns of one.
+
+    Returns
+    -------
+    DataFrame
+        Index ``ticker`` (also those that failed); columns ``outcome``, ``reason``, ``rows``,
+        ``first``, ``last``, ``currency``, ``attempts``.
+
+    Raises
+    ------
+    DataError
+        If the frame carries no report.
+    """
+    if _KEY not in frame.attrs:
+        raise DataError(
+            "this frame carries no status per ticker: it did not come from read_prices or "
+            "fetch_prices, or an operation dropped it; ask on the frame as it was returned"
+        )
+    return _status_table(json.loads(frame.attrs[_KEY])["status"])
+
+
+def _runs(codes: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:
+    """Return (state, first row, last row) of each run of cells that were not simply traded."""
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    stops = np.r_[starts[1:], len(codes)] - 1
+    runs = zip(codes[starts].tolist(), starts.tolist(), stops.tolist(), strict=True)
+    return [run for run in runs if run[0] != PriceState.TRADED]
+
+
+def _encode(states: pd.DataFrame) -> dict[str, list[list[Any]]]:
+    """Write the cells that were not simply traded as runs of (state, first day, last day)."""
+    days = np.datetime_as_string(states.index.to_numpy(), unit="D").tolist()
+    runs: dict[str, list[list[Any]]] = {}
+    for ticker, column in states.items():
+        spans = [[code, days[first], days[last]] for code, first, last in _runs(column.to_numpy())]
+        if spans:
+            runs[str(ticker)] = spans
+    return runs
+
+
+def _cells(frame: pd.DataFrame) -> list[list[float | None]]:
+    """Write numbers as lists, NaN as None."""
+    return [[None if np.isnan(cell) else cell for cell in row] for row in frame.to_numpy(float).tolist()]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Write a small table as records of plain JSON types."""
+    flat = table if table.index.name is None else table.reset_index()
+    plain = json.loads(flat.to_json(orient="records", date_format="iso", double_precision=15))
+    for row in plain:
+        for key in ("date", "first", "last"):
+            if row.get(key):
+                row[key] = row[key][:10]
+    return list(plain)
+
+
+def _table(records: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Build a small table again from its records."""
+    table = pd.DataFrame(records, columns=list(columns))
+    table["date"] = pd.to_datetime(table["date"]).astype("datetime64[us]")
+    table["value"] = table["value"].astype(float)
+    return table
+
+
+def _status_table(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Build the report per ticker from its records."""
+    table = pd.DataFrame(records, columns=list(STATUS_COLUMNS))
+    for name in ("first", "last"):
+        table[name] = pd.to_datetime(table[name]).astype("datetime64[us]")
+    return table.set_index("ticker")

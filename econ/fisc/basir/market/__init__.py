@@ -1,0 +1,1 @@
+"""What the market made of a budget: trading days and event studies."""

@@ -1,0 +1,1 @@
+"""Ranking sectors after a budget, and the skill of it against chance."""

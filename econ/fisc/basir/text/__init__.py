@@ -1,0 +1,1 @@
+"""The text of a speech: paragraphs, words, amounts, and what a clause does."""

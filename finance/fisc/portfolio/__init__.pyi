@@ -1,0 +1,17 @@
+from . import baselines as baselines
+from . import rewards as rewards
+from .accounting import remainder_factor as remainder_factor
+from .agents import Agent as Agent
+from .backtesting import BacktestResult as BacktestResult
+from .backtesting import backtest as backtest
+from .env import PortfolioEnv as PortfolioEnv
+from .env import PortfolioVecEnv as PortfolioVecEnv
+from .estimator import RLPortfolio as RLPortfolio
+from .evaluation import Evaluation as Evaluation
+from .market import Market as Market
+from .selftests import SelfTest as SelfTest
+from .selftests import selftest as selftest
+from .training import train as train
+from .trials import HoldOut as HoldOut
+from .trials import TrialLog as TrialLog
+from .walking import walk_forward as walk_forward
