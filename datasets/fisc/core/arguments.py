@@ -6,10 +6,12 @@ of a complex one) or would answer with an error from somewhere inside is refused
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import operator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from fisc.core.errors import DataError
 
@@ -18,9 +20,20 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = ["check_array", "check_is", "check_number", "check_seed", "check_table", "check_whole", "is_number"]
+__all__ = [
+    "check_array",
+    "check_is",
+    "check_number",
+    "check_seed",
+    "check_table",
+    "check_whole",
+    "is_number",
+    "renamed",
+]
 
 T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def check_whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
@@ -263,7 +276,9 @@ def check_table(name: str, values: Any, *, what: str, dates: bool = False) -> pd
         except (TypeError, ValueError) as error:
             raise DataError(f"the index of {name} is not dates: {error}") from error
         if index.hasnans:
-            raise DataError(f"{int(index.isna().sum())} dates of {name} are missing; drop those rows")
+            raise DataError(
+                f"{int(np.asarray(index.isna()).sum())} dates of {name} are missing; drop those rows"
+            )
     return pd.DataFrame(numbers_, index=index, columns=values.columns)
 
 
@@ -296,11 +311,43 @@ def check_is(name: str, value: Any, kind: type[T], *, how: str) -> T:
     >>> check_is("name", 3, str, how="give text")
     Traceback (most recent call last):
     ...
-    fisc.core.errors.DataError: name is a int, not a str; give text
+    fisc.core.errors.DataError: name is of type int, not str; give text
     """
     if not isinstance(value, kind):
-        raise DataError(f"{name} is a {type(value).__name__}, not a {kind.__name__}; {how}")
+        raise DataError(f"{name} is of type {type(value).__name__}, not {kind.__name__}; {how}")
     return value
+
+
+def renamed(**older: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function take keywords under an older name too, as ``@renamed(seed="random_state")``.
+
+    Raises
+    ------
+    TypeError
+        If a call gives both names.
+
+    Examples
+    --------
+    >>> @renamed(seed="random_state")
+    ... def draw(random_state=0):
+    ...     return random_state
+    >>> draw(seed=3), draw(4)
+    (3, 4)
+    """
+
+    def wrap(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old, new in older.items():
+                if old in kwargs:
+                    if new in kwargs:
+                        raise TypeError(f"{function.__name__}() got {new} twice, as {old} and as {new}")
+                    kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return wrap
 
 
 def _is_bool(value: Any) -> bool:

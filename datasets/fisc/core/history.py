@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fisc.core.errors import DataError
 from fisc.core.files import fingerprint
+from fisc.core.result import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ def version() -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Provenance:
+class Provenance(Record):
     """The history of a result or a data set.
 
     Attributes
@@ -68,15 +69,6 @@ class Provenance:
     time: str
     notes: tuple[str, ...] = ()
     source: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return {**dataclasses.asdict(self), "notes": list(self.notes)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Provenance:
-        """Build from `to_dict`'s answer."""
-        return cls(**{**values, "notes": tuple(values.get("notes", ()))})
 
 
 def record(

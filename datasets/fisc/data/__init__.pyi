@@ -19,14 +19,14 @@ from fisc.core.errors import nearest as nearest
 from fisc.core.errors import require as require
 from fisc.core.files import atomic_write as atomic_write
 from fisc.core.files import fingerprint as fingerprint
-from fisc.core.locations import cache_dir as cache_dir
-from fisc.core.locations import data_home as data_home
-from fisc.core.locations import offline as offline
 from fisc.core.history import Provenance as Provenance
 from fisc.core.history import attach as attach
 from fisc.core.history import provenance as provenance
 from fisc.core.history import record as record
 from fisc.core.history import version as version
+from fisc.core.locations import cache_dir as cache_dir
+from fisc.core.locations import data_home as data_home
+from fisc.core.locations import offline as offline
 
 from .basir_hub import fetch_basir as fetch_basir
 from .basir_hub import leakage as leakage

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from fisc.core.errors import DataError, DataWarning, OfflineError, nearest
 from fisc.core.files import atomic_write
-from fisc.core.locations import cache_dir, offline
 from fisc.core.history import attach, record
+from fisc.core.locations import cache_dir, offline
 
 if TYPE_CHECKING:
     import pandas as pd

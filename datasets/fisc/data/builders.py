@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from fisc.core.errors import CorruptFileError, DataError, nearest
 from fisc.core.files import PART, atomic_write, fingerprint, locked, sha256_file
-from fisc.core.locations import folder
 from fisc.core.history import provenance, version
+from fisc.core.locations import folder
 from fisc.data.cards import Card, card, catalogue
 
 if TYPE_CHECKING:
