@@ -6,7 +6,7 @@ and the same table gives the same bits whatever library holds it. Dates count in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 
 __all__ = ["TableLike", "as_dated", "as_frame", "is_table"]
 
-# pandas, polars (eager and lazy), pyarrow, DuckDB relations, and what else speaks Arrow: the
-# protocols have no common base class.
-TableLike = Any
+
+class _ArrowStream(Protocol):
+    """A table of polars, pyarrow, DuckDB or anything else that speaks Arrow."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
+class _Lazy(Protocol):
+    """A lazy frame, which becomes a table by ``collect``."""
+
+    def collect(self) -> object: ...
+
+
+TableLike: TypeAlias = pd.DataFrame | _ArrowStream | _Lazy
 
 
 def is_table(data: object) -> bool:
@@ -84,9 +95,8 @@ def arrow_table(name: str, data: TableLike) -> pa.Table:
     import pyarrow as pa
 
     try:
-        if not hasattr(data, "__arrow_c_stream__"):
-            data = data.collect()
-        return pa.RecordBatchReader.from_stream(data).read_all()
+        whole = data if hasattr(data, "__arrow_c_stream__") else data.collect()
+        return pa.RecordBatchReader.from_stream(whole).read_all()
     except (pa.ArrowException, AttributeError, TypeError, ValueError) as error:
         raise DataError(f"{name} is a {type(data).__name__} that Arrow cannot read ({error})") from error
 
