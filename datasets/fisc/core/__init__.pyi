@@ -26,6 +26,8 @@ from .errors import nearest as nearest
 from .errors import require as require
 from .files import atomic_write as atomic_write
 from .files import fingerprint as fingerprint
+from .folders import read_folder as read_folder
+from .folders import write_folder as write_folder
 from .frames import TableLike as TableLike
 from .frames import as_dated as as_dated
 from .frames import as_frame as as_frame

@@ -17,7 +17,7 @@ from fisc.core.locations import folder
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["PART", "atomic_write", "fingerprint", "locked", "sha256_file"]
+__all__ = ["PART", "atomic_write", "fingerprint", "locked", "sha256_file", "sync_folder"]
 
 # Ending of a file that is being written; one left behind by a killed process is rubbish.
 PART = ".part"
@@ -69,7 +69,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         if isinstance(error, WriteError) or error.errno is None:  # not ours: the caller's code
             raise
@@ -82,7 +82,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
             temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     """Make a rename durable where the platform allows a folder to be opened."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
