@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -183,9 +185,14 @@ def test_an_unwritable_place_is_said_and_nothing_is_left(report: Report, tmp_pat
     assert (tmp_path / "file").read_text() == "x"
 
 
-def test_pdf_has_the_sections_and_the_same_bytes(report: Report, tmp_path) -> None:
+def test_pdf_has_the_sections_and_the_same_bytes(report: Report, tmp_path, monkeypatch) -> None:
     pytest.importorskip("weasyprint")
-    one, two = report.to_pdf(tmp_path / "1.pdf", now=NOW), report.to_pdf(tmp_path / "2.pdf", now=NOW)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "7")
+    clock = time.time
+    one = report.to_pdf(tmp_path / "1.pdf", now=NOW)
+    monkeypatch.setattr(time, "time", lambda: clock() + 3600)
+    two = report.to_pdf(tmp_path / "2.pdf", now=NOW)
+    assert os.environ["SOURCE_DATE_EPOCH"] == "7"
     assert one.read_bytes()[:5] == b"%PDF-"
     assert one.read_bytes() == two.read_bytes()
 

@@ -14,6 +14,7 @@ import datetime as dt
 import enum
 import functools
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ NotFinite: TypeAlias = dict[str, str]
 
 DEEPEST = 64
 _WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_PLACE = re.compile("[0-9]{1,9}")
 
 
 def plain(value: object, where: str = "", lost: NotFinite | None = None) -> Json:
@@ -82,9 +84,8 @@ def plain(value: object, where: str = "", lost: NotFinite | None = None) -> Json
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}/{i}", lost) for i, item in enumerate(value)]
     if isinstance(value, Mapping):
-        return {
-            _key(k, where): plain(v, f"{where}/{_escaped(_key(k, where))}", lost) for k, v in value.items()
-        }
+        keyed = {_key(key, where): item for key, item in value.items()}
+        return {k: plain(v, f"{where}/{tables_as_json.escaped(k)}", lost) for k, v in keyed.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f: plain(getattr(value, f), f"{where}/{f}", lost) for f in field_names(type(value))}
     if isinstance(value, np.ndarray):
@@ -132,10 +133,6 @@ def _key(key: object, where: str) -> str:
     raise DataError(f"{where or 'the value'} has the key {key!r}; JSON takes only text as keys")
 
 
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
-
-
 def _finite(value: float, where: str, lost: NotFinite) -> float | None:
     if math.isfinite(value):
         return value
@@ -165,33 +162,40 @@ def check_depth(value: Json, deepest: int = DEEPEST) -> None:
 
 def restore(value: Json, lost: Mapping[str, str]) -> Json:
     """Return JSON with the nulls that `lost` names turned into the numbers that they stand for."""
-    copied = value
+    tree: dict[str, Json] = {}
     for pointer, word in lost.items():
-        if word not in _WORDS or not isinstance(pointer, str) or not pointer.startswith("/"):
+        if not str(pointer).startswith("/") or not isinstance(word, str) or word not in _WORDS:
             raise DataError(
-                f"not_finite holds {pointer!r}: {word!r}; expected a pointer and nan, inf or -inf"
+                f"not_finite holds {pointer!r:.60}: {word!r:.60}; expected a pointer and nan, inf or -inf"
             )
-        keys = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-        copied = _replaced(copied, keys, _WORDS[word], pointer)
-    return copied
+        *above, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+        branch = tree
+        for key in above:
+            branch = branch.setdefault(key, {})
+            if not isinstance(branch, dict):
+                raise DataError(f"not_finite names {pointer!r:.60} and a place above it")
+        branch[last] = _WORDS[word]
+    return _restored(value, tree, "")
 
 
-def _replaced(value: Json, keys: list[str], number: float, pointer: str) -> Json:
-    """Return a copy of `value` along one path, with the null at its end replaced."""
-    if not keys:
-        if value is not None:
-            raise DataError(f"not_finite names {pointer!r}, where there is {value!r:.40} in place of null")
-        return number
-    key: Any = keys[0]
-    try:
-        if isinstance(value, list):
-            key = int(key)
-            copied: Any = list(value)
+def _restored(value: Json, tree: Mapping[str, Json], where: str) -> Json:
+    """Return a copy of `value` with the numbers of `tree` in their places."""
+    copied: Json = (
+        list(value) if isinstance(value, list) else dict(value) if isinstance(value, dict) else None
+    )
+    for key, below in tree.items():
+        here = f"{where}/{key}"
+        at: int | str = int(key) if isinstance(value, list) and _PLACE.fullmatch(key) else key
+        if copied is None or not (at < len(copied) if isinstance(at, int) else at in copied):
+            raise DataError(f"not_finite names {here!r:.60}, which is not in the data")
+        if isinstance(below, dict):
+            copied[at] = _restored(copied[at], below, here)
+        elif copied[at] is not None:
+            raise DataError(
+                f"not_finite names {here!r:.60}, where there is {copied[at]!r:.40} in place of null"
+            )
         else:
-            copied = dict(value)
-        copied[key] = _replaced(copied[key], keys[1:], number, pointer)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise DataError(f"not_finite names {pointer!r}, which is not in the data") from error
+            copied[at] = below
     return copied
 
 
@@ -214,7 +218,7 @@ def structure(values: Json, kind: type[T]) -> T:
     except cattrs.BaseValidationError as error:
         said = cattrs.transform_error(error, format_exception=_said)
         raise DataError(f"the data do not describe a {_name(kind)}: {'; '.join(said[:3])}") from error
-    except (TypeError, ValueError, KeyError, ArithmeticError, RecursionError, AttributeError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, RecursionError, AttributeError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"the data do not describe a {_name(kind)}: {error}") from error
@@ -364,6 +368,8 @@ def type_hints(kind: type) -> dict[str, Any]:
 
 
 def _date(value: Json, kind: Any) -> Any:
+    if value is None and kind is pd.Timestamp:
+        return pd.NaT
     text = _scalar(value, str)
     try:
         return kind(text) if kind is pd.Timestamp else kind.fromisoformat(text)

@@ -6,6 +6,7 @@ and the same table gives the same bits whatever library holds it. Dates count in
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -66,7 +67,7 @@ def as_frame(name: str, data: TableLike, *, what: str = "a table") -> pd.DataFra
     Returns
     -------
     DataFrame
-        With pandas' own index for a DataFrame of pandas, else with row numbers. Dates are in
+        With the index that pandas gave it, else with row numbers. Dates are in
         microseconds. A DataFrame of pandas in which nothing has to change is returned itself.
 
     Raises
@@ -97,8 +98,10 @@ def arrow_table(name: str, data: TableLike) -> pa.Table:
     try:
         whole = data if hasattr(data, "__arrow_c_stream__") else data.collect()
         return pa.RecordBatchReader.from_stream(whole).read_all()
-    except (pa.ArrowException, AttributeError, TypeError, ValueError) as error:
-        raise DataError(f"{name} is a {type(data).__name__} that Arrow cannot read ({error})") from error
+    except Exception as error:  # each library has a family of errors of its own
+        raise DataError(
+            f"{name} is a {type(data).__name__} that Arrow cannot read ({error!s:.300})"
+        ) from error
 
 
 def as_dated(name: str, data: TableLike, *, what: str) -> pd.DataFrame:
@@ -145,7 +148,9 @@ def _read_dates(values: pd.Series[Any]) -> pd.Series[Any] | None:
     if kind not in ("string", "date", "datetime", "datetime64"):
         return None
     try:
-        moments: pd.Series[Any] = pd.to_datetime(values).dt.as_unit("us")
+        with warnings.catch_warnings():  # pandas warns before it fails on words that are not dates
+            warnings.simplefilter("ignore", UserWarning)
+            moments: pd.Series[Any] = pd.to_datetime(values).dt.as_unit("us")
     except (TypeError, ValueError, OverflowError, AttributeError):
         return None
     return moments

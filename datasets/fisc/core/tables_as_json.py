@@ -1,13 +1,14 @@
 """Arrays and pandas objects as plain JSON and back.
 
 Types of columns are text from a short list, so that nothing that a file names is looked up or imported.
+Dates, times and tuples in a column of mixed objects come back as text and lists; tuples as labels stay.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,10 +44,13 @@ _FRAME_KEYS = {"columns", "index", "data", "types", "names"}
 
 
 def array_to_json(array: AnyArray, where: str, lost: dict[str, str]) -> Json:
-    """Return nested lists; an array without entries but with more than one axis keeps its shape."""
+    """Return nested lists; where lists do not tell the shape of an array, it stands beside them."""
+    kind = array.dtype.kind
     if array.size == 0 and array.ndim > 1:
         return {"shape": list(array.shape)}
-    kind = array.dtype.kind
+    if kind == "O" and array.ndim != 1:
+        entries = _objects(array.ravel().tolist(), f"{where}/data", lost)
+        return {"shape": list(array.shape), "data": entries}
     if kind == "f":
         return _floats(array, where, lost)
     if kind in "biuU":
@@ -56,15 +60,18 @@ def array_to_json(array: AnyArray, where: str, lost: dict[str, str]) -> Json:
         words[np.isnat(array)] = None
         return words.tolist()
     if kind == "O":
-        if array.ndim != 1:
-            return [array_to_json(row, f"{where}/{i}", lost) for i, row in enumerate(array)]
         return _objects(array.tolist(), where, lost)
     raise DataError(
         f"{where or 'the value'} is an array of {array.dtype}, which JSON cannot hold; convert it first"
     )
 
 
-def _objects(values: list[object], where: str, lost: dict[str, str]) -> list[Json]:
+def escaped(key: str) -> str:
+    """Return a key as a JSON pointer writes it."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _objects(values: Sequence[object], where: str, lost: dict[str, str]) -> list[Json]:
     return [_cell(value, f"{where}/{i}", lost) for i, value in enumerate(values)]
 
 
@@ -84,11 +91,11 @@ def _cell(value: object, where: str, lost: dict[str, str]) -> Json:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, list | tuple):
-        return _objects(list(value), where, lost)
+        return _objects(value, where, lost)
     if isinstance(value, np.ndarray):
         return array_to_json(value, where, lost)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _cell(item, f"{where}/{key}", lost) for key, item in value.items()}
+        return {key: _cell(item, f"{where}/{escaped(key)}", lost) for key, item in value.items()}
     raise DataError(
         f"{where or 'the table'} holds a {type(value).__name__}, which JSON cannot hold; convert it first"
     )
@@ -108,36 +115,50 @@ def _floats(array: AnyArray, where: str, lost: dict[str, str]) -> Json:
 def array_from_json(value: Json, dtype: np.dtype[Any] | None) -> AnyArray:
     """Return an array of `dtype`, or of the type that the values have if it is None."""
     if isinstance(value, Mapping):
-        shape = value.get("shape")
-        if set(value) != {"shape"} or not isinstance(shape, list) or len(shape) > 8 or 0 not in shape:
-            raise DataError("expected lists of numbers, or the shape of an array without entries")
-        if not all(type(n) is int and 0 <= n < 2**31 for n in shape):
-            raise DataError(f"{shape!r:.60} is not the shape of an array")
-        return np.empty(tuple(shape), dtype=dtype or np.float64)
+        return _shaped(value, dtype)
     if not isinstance(value, list):
-        if isinstance(value, bool | int | float) or value is None:
-            value = math.nan if value is None else value
-            return np.asarray(value, dtype=dtype)
-        raise DataError(f"expected lists of numbers, got {value!r:.60}")
+        return array_from_json([value], dtype).reshape(())
     if dtype is None or dtype.kind == "O":
         return _untyped(value, dtype)
-    if dtype.kind in "mM":
-        return np.array(value, dtype=dtype if np.datetime_data(dtype)[0] in _UNITS else "datetime64[us]")
-    _check_numbers(value, dtype)
+    _check_entries(value, dtype)
+    if dtype.kind == "M":
+        dtype = _resolution(value, dtype)
     try:
         return np.array(value, dtype=dtype)
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"the lists are not an array of {dtype} ({error})") from error
 
 
-def _check_numbers(value: list[Json], dtype: np.dtype[Any]) -> None:
+def _shaped(value: Mapping[str, Json], dtype: np.dtype[Any] | None) -> AnyArray:
+    """Return an array without entries, or one of objects, from its shape."""
+    shape, entries = value.get("shape"), value.get("data", [])
+    if not set(value) <= {"shape", "data"} or not isinstance(shape, list) or not isinstance(entries, list):
+        raise DataError("expected lists of numbers, or the shape of an array")
+    if len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
+        raise DataError(f"{shape!r:.60} is not the shape of an array")
+    if math.prod(shape) != len(entries) or (entries and dtype is not None and dtype.kind != "O"):
+        raise DataError(f"an array of shape {shape!r:.60} does not have {len(entries)} entries of this type")
+    if not entries:
+        return np.empty(tuple(shape), dtype=dtype or np.float64)
+    return _untyped(entries, np.dtype(object)).reshape(shape)
+
+
+def _resolution(value: list[Json], dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type of dates as fine as they are written, unless `dtype` says how fine."""
+    if np.datetime_data(dtype)[0] != "generic":
+        return dtype
+    return dtype if any(value) else np.dtype("datetime64[us]")
+
+
+def _check_entries(value: list[Json], dtype: np.dtype[Any]) -> None:
     """Refuse what numpy would convert: text as a number, a number as true or false."""
     allowed: tuple[type, ...] = {
-        "f": (float, int, type(None)), "i": (int,), "u": (int,), "b": (bool,), "U": (str,)
+        "f": (float, int, type(None)), "i": (int,), "u": (int,), "b": (bool,), "U": (str,),
+        "M": (str, type(None)),
     }[dtype.kind]  # fmt: skip
     for item in value:
         if isinstance(item, list):
-            _check_numbers(item, dtype)
+            _check_entries(item, dtype)
         elif not isinstance(item, allowed) or (isinstance(item, bool) and dtype.kind != "b"):
             raise DataError(f"{item!r:.60} is not an entry of an array of {dtype}")
 
@@ -166,7 +187,10 @@ def frame_to_json(frame: pd.DataFrame, where: str, lost: dict[str, str]) -> Json
             "index": index_types,
             "data": [_type(kind, where) for kind in frame.dtypes],
         },
-        "names": {"columns": list(frame.columns.names), "index": list(frame.index.names)},
+        "names": {
+            "columns": _objects(frame.columns.names, "", {}),
+            "index": _objects(frame.index.names, "", {}),
+        },
     }
     if frame.attrs:
         held["attrs"] = _cell(frame.attrs, f"{where}/attrs", lost)
@@ -226,18 +250,18 @@ def series_to_json(series: pd.Series[Any], where: str, lost: dict[str, str]) -> 
     """Return a series as its name, labels and values, with their types."""
     index, index_types = _labels(series.index, f"{where}/index", lost)
     return {
-        "name": series.name,
+        "name": _cell(series.name, f"{where}/name", lost),
         "index": index,
         "data": column_to_json(series, f"{where}/data", lost),
         "types": {"index": index_types, "data": _type(series.dtype, where)},
-        "names": list(series.index.names),
+        "names": _objects(series.index.names, "", {}),
     }
 
 
 def index_to_json(index: pd.Index[Any], where: str, lost: dict[str, str]) -> Json:
     """Return labels as their values, with their types and names."""
     labels, kinds = _labels(index, f"{where}/data", lost)
-    return {"data": labels, "types": kinds, "names": list(index.names)}
+    return {"data": labels, "types": kinds, "names": _objects(index.names, "", {})}
 
 
 def _column(values: Json, kind: Json, what: str) -> Any:
@@ -272,10 +296,22 @@ def _moments(values: list[Json], kind: str) -> Any:
     return moments.tz_localize("UTC").tz_convert(zone) if zone else moments
 
 
-def _index(values: Json, kinds: Json, names: Json) -> pd.Index[Any]:
-    """Return row or column labels."""
-    if not isinstance(kinds, list) or not isinstance(names, list) or len(kinds) != len(names) or not kinds:
+def _hashable(label: Json) -> Hashable:
+    """Return a label; a list was a tuple."""
+    if isinstance(label, list):
+        return tuple(_hashable(part) for part in label)
+    if isinstance(label, Mapping):
         raise DataError("the labels of a table are damaged")
+    return label  # type: ignore[no-any-return]
+
+
+def _index(values: Json, kinds: Json, given: Json) -> pd.Index[Any]:
+    """Return row or column labels."""
+    if not isinstance(kinds, list) or not isinstance(given, list) or len(kinds) != len(given) or not kinds:
+        raise DataError("the labels of a table are damaged")
+    if not isinstance(values, list):
+        raise DataError("the labels of a table are damaged")
+    names = [_hashable(name) for name in given]
     if len(kinds) == 1:
         if kinds[0] == "range":
             step = values[1] - values[0] if len(values) > 1 else 1
@@ -287,6 +323,8 @@ def _index(values: Json, kinds: Json, names: Json) -> pd.Index[Any]:
             ):
                 raise DataError("the labels of a table are not the row numbers that they are said to be")
             return pd.RangeIndex(start, start + step * len(values), step, name=names[0])
+        if kinds[0] == "object":
+            values = [_hashable(label) for label in values]
         array = _column(values, kinds[0], "labels")
         if isinstance(array, pd.DatetimeIndex):
             return array.rename(names[0])
@@ -322,7 +360,7 @@ def series_from_json(value: Json, _: object = None) -> pd.Series[Any]:
         raise DataError(f"expected a series with name, index, data, types and names, got {value!r:.60}")
     index = _index(value["index"], value["types"]["index"], value["names"])
     return pd.Series(
-        _column(value["data"], value["types"]["data"], "values"), index=index, name=value["name"]
+        _column(value["data"], value["types"]["data"], "values"), index=index, name=_hashable(value["name"])
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import functools
 import hashlib
 import html
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ class Report:
         WriteError
             If `path` cannot be written.
         """
-        text = _page(self, now, printed=False)
+        text = _page(self, facts.moment(now), printed=False)
         if path is not None:
             with atomic_write(path) as file:
                 file.write(text)
@@ -129,7 +130,10 @@ class Report:
             If `path` cannot be written.
         """
         weasyprint = require("weasyprint", extra="pdf")
-        data = weasyprint.HTML(string=_page(self, now, printed=True)).write_pdf()
+        moment = facts.moment(now)
+        page = weasyprint.HTML(string=_page(self, moment, printed=True))
+        with _clock_at(moment):
+            data = page.write_pdf()
         with atomic_write(path, "wb") as file:
             file.write(data)
         return Path(path)
@@ -142,9 +146,25 @@ class Report:
         )
 
 
-def _page(report: Report, now: dt.datetime | str | None, *, printed: bool) -> str:
+@contextlib.contextmanager
+def _clock_at(moment: facts.Moment) -> Iterator[None]:
+    """Let the time that fontTools writes into embedded fonts be the time of the report."""
+    before = os.environ.get(_EPOCH)
+    os.environ[_EPOCH] = str(int(dt.datetime.fromisoformat(moment.iso).timestamp()))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_EPOCH]
+        else:
+            os.environ[_EPOCH] = before
+
+
+_EPOCH = "SOURCE_DATE_EPOCH"
+
+
+def _page(report: Report, moment: facts.Moment, *, printed: bool) -> str:
     """Return the whole page, for the screen or for WeasyPrint."""
-    moment = facts.moment(now)
     anchors: set[str] = set()
     counts = {"figures": 0, "tables": 0}
     parts = []
