@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fisc.basir.corpus import COLUMNS, parts
 from fisc.data import DataError, DataWarning, OfflineError
 from fisc.data.basir_hub import fetch_basir, leakage, read_basir
-from fisc.data.budget_speeches import COLUMNS, parts
 
 ROWS = [
     {"id": 1, "text": "Duty on steel.", "sectors": ["Steel"], "split": "train", "year": "2001-02"},

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from fisc.core.errors import DataError, OptionError
 from fisc.data.prices.adjust import adjustment_factors
 from fisc.data.prices.cache import compare_overlap, merge_overlap
-from fisc.data.prices.checks import fill, parse_day
+from fisc.data.prices.checks import fill
 from fisc.data.prices.price_set import PriceState
+from fisc.data.prices.raw import parse_day
 
 EXACT = 1e-12  # sums and products of a few dozen numbers
 

@@ -27,8 +27,9 @@ from fisc.core.history import provenance
 from fisc.data.prices.cache import PriceCache
 from fisc.data.prices.collect import PriceFetchError
 from fisc.data.prices.fetch import fetch_prices
+from fisc.data.prices.file_source import FileSource
 from fisc.data.prices.price_set import PriceState, price_states, price_status, tradable
-from fisc.data.prices.sources import Fetched, FileSource, TickerStatus
+from fisc.data.prices.sources import Fetched, TickerStatus
 from fisc.data.prices.yahoo import RetryPolicy, YahooSource
 
 requests = pytest.importorskip("requests")
@@ -755,6 +756,7 @@ CHILD = """
 import datetime as dt, sys, urllib.parse
 import requests
 from fisc.data.prices.fetch import fetch_prices
+from fisc.data.prices.file_source import FileSource
 
 class ToStub(requests.adapters.HTTPAdapter):
     def send(self, request, **options):
@@ -835,7 +837,7 @@ def test_an_unwritable_cache_says_so(fetch, tmp_path, monkeypatch):
         ({"adjust": "totl"}, "did you mean 'total'"),
         ({"field": "clsoe"}, "did you mean 'close'"),
         ({"calendar": "unoin"}, "did you mean 'union'"),
-        ({"max_gap": -1}, "max_gap=-1 is not a number of days"),
+        ({"max_gap": -1}, "max_gap=-1; give a whole number of at least 0"),
         ({"timeout": 0}, "timeout=0 must be"),
         ({"source": object()}, "neither 'yahoo', nor a path"),
     ],

@@ -9,9 +9,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from fisc.core.palette import DARK
 from fisc.data import DataError, OptionError
 from fisc.report import style
-from fisc.report.palette import DARK
 
 # Vienot, Brettel and Mollon (1999): linear RGB as seen without long- or middle-wave cones.
 PROTAN = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])

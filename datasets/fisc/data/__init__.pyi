@@ -50,6 +50,7 @@ from .population import load_incomes as load_incomes
 from .population import load_occupations as load_occupations
 from .prices.collect import PriceFetchError as PriceFetchError
 from .prices.fetch import fetch_prices as fetch_prices
+from .prices.file_source import FileSource as FileSource
 from .prices.files import read_prices as read_prices
 from .prices.price_set import PriceSet as PriceSet
 from .prices.price_set import PriceState as PriceState
@@ -57,7 +58,6 @@ from .prices.price_set import price_states as price_states
 from .prices.price_set import price_status as price_status
 from .prices.price_set import tradable as tradable
 from .prices.sources import Fetched as Fetched
-from .prices.sources import FileSource as FileSource
 from .prices.sources import PriceSource as PriceSource
 from .prices.sources import TickerStatus as TickerStatus
 from .prices.yahoo import RetryPolicy as RetryPolicy

@@ -7,17 +7,17 @@ import re
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from fisc.core.errors import DataError, DataWarning, OfflineError, nearest
 from fisc.core.files import atomic_write
+from fisc.core.frames import TableLike, as_frame
 from fisc.core.history import attach, record
 from fisc.core.locations import cache_dir, offline
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fisc.data.budgets import load_sectors
 
 __all__ = ["BASIR_REPOSITORY", "fetch_basir", "leakage", "read_basir"]
 
@@ -80,8 +80,6 @@ def fetch_basir(
     DataError
         If the data set or a field cannot be found, or a sector is unknown.
     """
-    import pandas as pd
-
     if path is not None:
         files, licence = _local(Path(path)), BASIR_LICENCE
     else:
@@ -140,9 +138,7 @@ def read_basir(
     >>> read_basir('[{"excerpt": "Duty on steel.", "labels": "Steel; Cement"}]')["sectors"].tolist()
     [['Steel', 'Cement']]
     """
-    import pandas as pd
-
-    rows = _rows(content.decode("utf-8-sig", "replace") if isinstance(content, bytes) else content, split)
+    rows = _rows(content.decode("utf-8-sig", "replace") if isinstance(content, bytes) else content)
     if not rows:
         raise DataError("the file holds no rows; expected a JSON array, JSON lines, or an object of splits")
     known = {key for row in rows for key in row}
@@ -173,12 +169,12 @@ def read_basir(
     return pd.DataFrame(out, columns=list(COLUMNS))
 
 
-def leakage(frame: pd.DataFrame) -> pd.DataFrame:
+def leakage(frame: TableLike) -> pd.DataFrame:
     """Return texts that occur more than once, with their splits.
 
     Parameters
     ----------
-    frame : DataFrame
+    frame : table
         Columns text and split.
 
     Returns
@@ -194,8 +190,7 @@ def leakage(frame: pd.DataFrame) -> pd.DataFrame:
     >>> leakage(rows)["crosses"].tolist()
     [True]
     """
-    import pandas as pd
-
+    frame = as_frame("frame", frame, what="texts with their split")
     key = frame["text"].map(lambda t: re.sub(r"\W+", " ", t).strip().lower())
     rows = []
     for _, group in frame.groupby(key, sort=False):
@@ -205,7 +200,7 @@ def leakage(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["text", "rows", "splits", "crosses"])
 
 
-def _rows(text: str, split: str) -> list[dict[str, Any]]:
+def _rows(text: str) -> list[dict[str, object]]:
     try:
         held = json.loads(text)
     except json.JSONDecodeError:
@@ -222,7 +217,7 @@ def _rows(text: str, split: str) -> list[dict[str, Any]]:
     return list(held)
 
 
-def _lines(text: str) -> list[Any]:
+def _lines(text: str) -> list[object]:
     out = []
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
@@ -235,7 +230,7 @@ def _lines(text: str) -> list[Any]:
     return out
 
 
-def _check_rows(rows: Any) -> None:
+def _check_rows(rows: Sequence[object]) -> None:
     bad = next((i for i, row in enumerate(rows) if not isinstance(row, dict)), None)
     if bad is not None:
         raise DataError(f"row {bad} is {type(rows[bad]).__name__}, not an object; expected one object a text")
@@ -254,21 +249,21 @@ def _field(ours: str, given: dict[str, str], known: set[str]) -> str | None:
     return next((lower[name] for name in FIELD_NAMES[ours] if name in lower), None)
 
 
-def _get(row: Mapping[str, Any], name: str | None, default: Any) -> Any:
+def _get(row: Mapping[str, object], name: str | None, default: object) -> object:
     value = row.get(name) if name is not None else None
     return default if value is None else value
 
 
-def _as_list(value: Any) -> list[str]:
+def _as_list(value: object) -> list[str]:
     """Return sectors from a list, a dictionary (its keys), or a text with separators."""
     if isinstance(value, str):
         inner = value.strip().strip("[]")
         parts = re.split(r"[;|]", inner) if re.search(r"[;|]", inner) else inner.split(", ")
         return [p.strip().strip("'\"") for p in parts if p.strip().strip("'\"")]
-    return [str(v) for v in value]
+    return [str(v) for v in value] if isinstance(value, Iterable) else [str(value)]
 
 
-def _as_numbers(value: Any) -> dict[str, float] | None:
+def _as_numbers(value: object) -> dict[str, float] | None:
     if not isinstance(value, Mapping):
         return None
     return {str(k): float(v) for k, v in value.items() if isinstance(v, (int, float))}
@@ -277,8 +272,6 @@ def _as_numbers(value: Any) -> dict[str, float] | None:
 def _allowed(sectors: Iterable[str] | None) -> dict[str, str]:
     if sectors is not None:
         return {_fold(s): s for s in sectors}
-    from fisc.data.budgets import load_sectors
-
     frame = load_sectors()
     other = next((c for c in frame.columns if c.startswith("screener")), "sector")
     return {_fold(o): s for c in (other, "sector") for o, s in zip(frame[c], frame["sector"], strict=True)}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
 from fisc.data.tables import read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "load_budget_attention",

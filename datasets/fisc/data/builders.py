@@ -10,16 +10,16 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
 
 from fisc.core.errors import CorruptFileError, DataError, nearest
 from fisc.core.files import PART, atomic_write, fingerprint, locked, sha256_file
 from fisc.core.history import provenance, version
 from fisc.core.locations import folder
 from fisc.data.cards import Card, card, catalogue
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Built", "Check", "Part", "build", "buildable", "verify"]
 
@@ -147,7 +147,7 @@ def build(
     """
     entry = card(name)
     if options is not None and not isinstance(options, Mapping):
-        raise DataError(f"options is a {type(options).__name__}; give a mapping of names to values")
+        raise DataError(f"options is of type {type(options).__name__}; give a mapping of names to values")
     given = {k: v for k, v in (options or {}).items() if v is not None}
     target = folder(Path(out).expanduser().absolute())
     data, description = target / f"{name}.parquet", target / f"{name}.json"
@@ -225,15 +225,11 @@ def _parts(entry: Card, options: dict[str, Any]) -> list[Part]:
             f"{entry.name!r} stands for your own files and is not built; read them with "
             f"fisc.data.{entry.loader}(path)"
         )
-    if entry.builder:
-        module, _, function = entry.builder.partition(":")
-        pieces: list[Part] = getattr(importlib.import_module(module), function)(**_accepted(entry, options))
-        return pieces
-    import fisc.data
-
-    accepted = _accepted(entry, options)
-    frame: pd.DataFrame = getattr(fisc.data, entry.loader)(**accepted)
-    return [Part(entry.name, fingerprint(provenance(frame).inputs), lambda: frame)]
+    module, _, function = entry.builder.partition(":")
+    made = getattr(importlib.import_module(module), function)(**_accepted(entry, options))
+    if isinstance(made, list):
+        return made
+    return [Part(entry.name, fingerprint(provenance(made).inputs), lambda: made)]
 
 
 def _accepted(entry: Card, options: dict[str, Any]) -> dict[str, Any]:
@@ -252,8 +248,6 @@ def _accepted(entry: Card, options: dict[str, Any]) -> dict[str, Any]:
 
 def _assemble(stage: Path, parts: list[Part], progress: Progress) -> tuple[pd.DataFrame, int, int]:
     """Make all pieces, keeping each on disk until the whole is done, and join them."""
-    import pandas as pd
-
     if len(parts) == 1:
         progress(parts[0].name, 0, 1)
         frame = parts[0].make()
@@ -279,9 +273,6 @@ def _assemble(stage: Path, parts: list[Part], progress: Progress) -> tuple[pd.Da
 
 def _read_piece(file: Path) -> pd.DataFrame | None:
     """Read a finished piece; None if it is not there or damaged (it is then made again)."""
-    import pandas as pd
-    import pyarrow as pa
-
     try:
         return pd.read_parquet(file)
     except (OSError, ValueError, pa.ArrowException):
@@ -370,8 +361,6 @@ def read(path: str | Path) -> pd.DataFrame:
     ...     len(read(build("sectors", d).data))
     81
     """
-    import pandas as pd
-
     data = Path(path).expanduser()
     held = _read_card(data.with_suffix(".json"))
     problem = "has no card beside it" if held is None else _problem(data, held)

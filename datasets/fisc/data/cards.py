@@ -8,15 +8,19 @@ import html
 import textwrap
 import tomllib
 from collections.abc import Iterator
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fisc
 from fisc.core.errors import DataError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Card", "Catalogue", "card", "catalogue"]
+
+# Packages above add their own cards by a file of this name, so that the data layer need not know them.
+_OWN = Path(__file__).with_name("cards.toml")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Card:
         ``embedded`` (offline, at once), ``fetched`` (network once, then the cache), ``built``
         (from files that you have) or ``user file``.
     loader : str
-        Function of `fisc.data`.
+        Function of `fisc.data` that returns it.
     source, licence, vintage, unit : str
         Where from, on what terms, as of when, in what units.
     columns : dict of str to str
@@ -51,7 +55,7 @@ class Card:
     required : tuple of str
         Those that it cannot do without.
     builder : str
-        ``module:function`` that lists the parts of a built data set; empty if the loader does it.
+        ``module:function`` that returns it, or that lists the parts of a built data set.
     """
 
     name: str
@@ -173,14 +177,17 @@ def catalogue() -> Catalogue:
     >>> "sp500" in catalogue(), len(catalogue()) >= 12
     (True, True)
     """
-    text = (resources.files("fisc.data") / "cards.toml").read_text(encoding="utf-8")
-    return Catalogue(tuple(_card(name, fields) for name, fields in tomllib.loads(text).items()))
+    files = [_OWN, *sorted(f for p in fisc.__path__ for f in Path(p).glob("*/cards.toml") if f != _OWN)]
+    entries = [entry for file in files for entry in tomllib.loads(file.read_text(encoding="utf-8")).items()]
+    return Catalogue(tuple(_card(name, fields) for name, fields in entries))
 
 
 def _card(name: str, fields: dict[str, Any]) -> Card:
-    """Make a card of an entry of ``cards.toml``."""
+    """Make a card of an entry of ``cards.toml``, where ``loader`` is ``module:function``."""
     lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
-    return Card(name=name, **{**fields, **lists})
+    builder = fields.get("builder", fields.get("loader", ""))
+    loader = fields.get("loader", ":build").rpartition(":")[2]
+    return Card(name=name, **{**fields, **lists, "loader": loader, "builder": builder})
 
 
 def card(name: str) -> Card:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from fisc.core.errors import CorruptFileError, DataError, MissingExtraError, nearest
 from fisc.core.history import attach
 from fisc.data.tables import embedded_provenance
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
 
 __all__ = ["load_sp500", "load_sp500_index"]
 
@@ -102,8 +98,6 @@ def load_sp500_index(start: str | None = "2000-01-03", end: str | None = None) -
 
 def _read(file_name: str) -> pd.DataFrame:
     """Read one of skfolio's files without importing skfolio (2 s)."""
-    import pandas as pd
-
     found = importlib.util.find_spec("skfolio")
     if found is None or not found.submodule_search_locations:
         raise MissingExtraError(
@@ -137,8 +131,6 @@ def _known(wanted: list[str], there: list[str]) -> list[str]:
 
 def _between(frame: pd.DataFrame, start: str | None, end: str | None) -> pd.DataFrame:
     """Return the rows from `start` to `end`, both included."""
-    import pandas as pd
-
     first, last = frame.index[0], frame.index[-1]
     for name, date in (("start", start), ("end", end)):
         if isinstance(date, (bool, int, float)):  # pandas would take it for nanoseconds since 1970

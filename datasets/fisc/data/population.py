@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+import math
 
-from fisc.core.arguments import check_array, check_seed, is_number
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+from scipy.special import gammaln
+
+from fisc.core.arguments import check_array, check_seed, check_whole, is_number
+from fisc.core.arrays import FloatArray
 from fisc.core.errors import DataError
 from fisc.core.history import attach, provenance
 from fisc.data.tables import read_table
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
 
 __all__ = ["GB2", "load_employment_by_age", "load_incomes", "load_occupations"]
 
@@ -68,53 +70,38 @@ class GB2:
         """
         return cls(72402.78177917618, 2.0721070746154746, 0.48651871959386955, 1.1410398548220329)
 
-    def _unit(self) -> Any:
-        from scipy import stats
-
-        return stats.betaprime(self.nu, self.tau)
-
-    def cdf(self, income: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def cdf(self, income: npt.ArrayLike) -> FloatArray:
         """Return the share of the population with at most `income` (any shape)."""
-        import numpy as np
-
         x = check_array("income", income, what="incomes")
         with np.errstate(over="ignore"):  # beyond any income the share is 1
-            return np.asarray(self._unit().cdf((x.clip(0) / self.mu) ** self.sigma))
+            return np.asarray(stats.betaprime.cdf((x.clip(0) / self.mu) ** self.sigma, self.nu, self.tau))
 
-    def pdf(self, income: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def pdf(self, income: npt.ArrayLike) -> FloatArray:
         """Return the density at `income`, per unit of income."""
-        import numpy as np
-
         x = check_array("income", income, what="incomes")
         if np.any(~(x > 0)):
             raise DataError("GB2.pdf: every income must be above 0")
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             unit = (x / self.mu) ** self.sigma
-            density = np.asarray(self._unit().pdf(unit) * self.sigma * unit / x)
+            density = np.asarray(stats.betaprime.pdf(unit, self.nu, self.tau) * self.sigma * unit / x)
         return np.where(np.isinf(unit), 0.0, density)
 
-    def quantile(self, probability: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def quantile(self, probability: npt.ArrayLike) -> FloatArray:
         """Return the income below which a share `probability` (0 to 1) of the population lies."""
-        import numpy as np
-
         p = check_array("probability", probability, what="probabilities from 0 to 1", missing=True)
         if np.any(~((p >= 0) & (p <= 1))):
             raise DataError(f"GB2.quantile: probabilities must lie in [0, 1], got {probability!r:.80}")
-        return np.asarray(self.mu * self._unit().ppf(p) ** (1 / self.sigma))
+        return np.asarray(self.mu * stats.betaprime.ppf(p, self.nu, self.tau) ** (1 / self.sigma))
 
     def mean(self) -> float:
         """Return the mean income; infinite if ``sigma * tau <= 1``."""
-        from scipy.special import gammaln
-
         if self.sigma * self.tau <= 1:
             return float("inf")
         a = 1 / self.sigma
         logs = gammaln(self.nu + a) + gammaln(self.tau - a) - gammaln(self.nu) - gammaln(self.tau)
-        import math
-
         return self.mu * math.exp(float(logs))
 
-    def sample(self, n: int, seed: int | np.random.Generator = 0) -> npt.NDArray[np.float64]:
+    def sample(self, n: int, seed: int | np.random.Generator = 0) -> FloatArray:
         """Draw `n` incomes.
 
         Parameters
@@ -128,10 +115,7 @@ class GB2:
         -------
         ndarray, shape (n,)
         """
-        import numpy as np
-
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-            raise DataError(f"GB2.sample(n={n!r}): n must be a whole number of at least 1")
+        n = check_whole("n", n, least=1)
         rng = np.random.default_rng(
             seed if isinstance(seed, np.random.Generator) else check_seed("seed", seed)
         )
@@ -161,8 +145,6 @@ def load_incomes() -> pd.DataFrame:
     >>> int(incomes["published", "households", 2023, "p50"])
     80610
     """
-    import pandas as pd
-
     published = read_table("incomes.csv", "IPUMS-CPS, Census P60-282, GB2 fit to ACS 2023")
     gb2 = GB2.us_2023()
     values = {name: float(gb2.quantile(p)) for name, p in _QUANTILES.items()} | {"mean": gb2.mean()}

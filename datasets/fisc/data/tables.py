@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from fisc.core.errors import DataError
 from fisc.core.files import fingerprint
 from fisc.core.history import Provenance, attach, version
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["embedded_bytes", "read_table"]
 
@@ -35,31 +35,21 @@ def embedded_bytes(file_name: str) -> bytes:
         ) from error
 
 
-def read_table(file_name: str, source: str, **options: Any) -> pd.DataFrame:
-    """Read a packaged CSV file (or JSON lines) with its provenance.
-
-    Parameters
-    ----------
-    file_name : str
-        Name in ``fisc/data/tables``.
-    source : str
-        Where the figures come from, in a few words.
-    **options
-        Passed to ``pandas.read_csv``.
-
-    Returns
-    -------
-    DataFrame
-    """
-    import io
-
-    import pandas as pd
-
+def read_table(
+    file_name: str,
+    source: str,
+    *,
+    index_col: int | None = None,
+    parse_dates: Sequence[str | int] | None = None,
+) -> pd.DataFrame:
+    """Read a packaged CSV file (or JSON lines) with its provenance; options as of ``pandas.read_csv``."""
     content = embedded_bytes(file_name)
     if file_name.endswith(".jsonl"):
         frame = pd.read_json(io.BytesIO(content), lines=True, dtype=False)
     else:
-        frame = pd.read_csv(io.BytesIO(content), **options)
+        frame = pd.read_csv(
+            io.BytesIO(content), index_col=index_col, parse_dates=list(parse_dates) if parse_dates else None
+        )
     return attach(frame, embedded_provenance({file_name: content}, source))
 
 

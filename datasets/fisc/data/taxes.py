@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
 from fisc.core.errors import DataError
 from fisc.data.tables import read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["load_tax_schedules"]
 

@@ -323,7 +323,7 @@ def _safe(text: str) -> Any:
 
 @functools.cache
 def _css(name: str) -> str:
-    from fisc.report.palette import DARK
+    from fisc.core.palette import DARK
 
     text = (_TEMPLATES / name).read_text(encoding="utf-8")
     return text.replace(

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from fisc.core import DataError, check_option
-from fisc.report.palette import COLOURS, GRID, INK, MUTED
+from fisc.core.palette import COLOURS, GRID, INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

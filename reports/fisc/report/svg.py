@@ -10,7 +10,7 @@ import re
 import xml.etree.ElementTree as ET  # nosec B405: entities are refused before parsing
 
 from fisc.core import DataError
-from fisc.report.palette import DARK, SANS
+from fisc.core.palette import DARK, SANS
 
 __all__ = ["embed", "normalise", "size"]
 

@@ -7,10 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fisc.core.errors import DataError, check_option
+from fisc.data.prices.options import ADJUSTMENTS, Adjustment
 
-__all__ = ["ADJUSTMENTS", "adjustment_factors"]
-
-ADJUSTMENTS = ("total", "splits", "none")
+__all__ = ["adjustment_factors"]
 
 # A split counts as left out of a history that should contain it only where the price moved by
 # the split to within a quarter of it (in logs), and only from 5-for-4 on: below, an ordinary
@@ -23,7 +22,7 @@ def adjustment_factors(
     close: pd.DataFrame,
     events: pd.DataFrame,
     *,
-    adjust: str = "total",
+    adjust: Adjustment = "total",
     split_adjusted: bool | None = None,
 ) -> tuple[pd.DataFrame, list[tuple[str, pd.Timestamp, float]]]:
     r"""Return the factors that make raw closes comparable across dividends and splits.

@@ -3,204 +3,60 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from fisc.core.errors import DataError, DataWarning, OptionError, check_option, nearest
+from fisc.core.arrays import BoolArray, FloatArray
+from fisc.core.errors import DataError, DataWarning, OptionError, nearest
 from fisc.core.history import record
-from fisc.data.prices.adjust import ADJUSTMENTS, adjustment_factors
-from fisc.data.prices.price_set import CHECK_COLUMNS, EVENT_COLUMNS, PriceSet, PriceState
+from fisc.data.prices.adjust import adjustment_factors
+from fisc.data.prices.options import Adjustment, Shape
+from fisc.data.prices.price_set import CHECK_COLUMNS, PriceSet, PriceState
+from fisc.data.prices.raw import RawPrices
 
-__all__ = [
-    "CALENDARS",
-    "FIELDS",
-    "PRICES",
-    "RawPrices",
-    "assemble",
-    "bad_bars",
-    "check_max_gap",
-    "parse_day",
-    "set_aside",
-]
-
-PRICES = ("open", "high", "low", "close", "adj_close")
-FIELDS = (*PRICES, "volume")
-CALENDARS = ("union", "intersection")
+__all__ = ["assemble", "fill"]
 
 JUMP = 0.5  # |log return| above it is flagged: a move of +65 % or -39 % in a day
 _RANGE_TOLERANCE = 1e-4  # sources round the four prices of a bar apart, in single precision
 _LONG_GAP_DAYS = 10  # no exchange closes for longer, save in wars: flagged
 
 
-@dataclasses.dataclass
-class RawPrices:
-    """Prices as a source gave them, on their way to a `PriceSet`.
-
-    Attributes
-    ----------
-    fields : dict of str to DataFrame
-        By field of `FIELDS`: (days, tickers), naive unique ascending dates; NaN where absent.
-    events : DataFrame
-        As in `PriceSet.events`.
-    split_adjusted : bool or None
-        As in `adjustment_factors`.
-    notes : list of str
-        What was repaired so far, counted, in words.
-    warn : list of str
-        Those of the notes that the user must be told at once.
-    counts : dict of str to int
-        The same counts by name.
-    checks : list of tuple
-        Rows of `PriceSet.checks`.
-    """
-
-    fields: dict[str, pd.DataFrame]
-    events: pd.DataFrame
-    split_adjusted: bool | None = None
-    notes: list[str] = dataclasses.field(default_factory=list)
-    warn: list[str] = dataclasses.field(default_factory=list)
-    counts: dict[str, int] = dataclasses.field(default_factory=dict)
-    checks: list[tuple[Any, ...]] = dataclasses.field(default_factory=list)
-
-    def count(self, name: str, number: int, words: str, *, loud: bool = False) -> None:
-        """Keep a count and its wording; `loud` also warns."""
-        if number:
-            self.counts[name] = self.counts.get(name, 0) + number
-            self.notes.append(f"{words}: {number}")
-            if loud:
-                self.warn.append(f"{words}: {number}")
-
-
-def parse_day(name: str, value: object) -> dt.date:
-    """Read an argument that names a day.
-
-    Parameters
-    ----------
-    name : str
-        The argument's name, for the message.
-    value : str, date, datetime or Timestamp
-        ``"2024-01-31"``, or anything that pandas reads as one day without guessing.
-
-    Raises
-    ------
-    DataError
-        If it is not a day.
-
-    Examples
-    --------
-    >>> parse_day("start", "2024-01-31")
-    datetime.date(2024, 1, 31)
-    """
-    try:
-        if isinstance(value, str):
-            return dt.datetime.fromisoformat(value.strip()).date()
-        if isinstance(value, (dt.datetime, np.datetime64)) and not pd.isna(value):
-            return pd.Timestamp(value).date()
-    except ValueError:
-        pass  # said below, with what was expected
-    if type(value) is dt.date:
-        return value
-    raise DataError(f"{name}={value!r} is not a day; give a date or text such as '2024-01-31'")
-
-
-def check_max_gap(max_gap: int) -> int:
-    """Return `max_gap` if it is a whole number of rows, 0 or more."""
-    if isinstance(max_gap, bool) or not isinstance(max_gap, (int, np.integer)) or max_gap < 0:
-        raise DataError(
-            f"max_gap={max_gap!r} is not a number of days; give 0 (fill nothing), 5, or another whole number"
-        )
-    return min(int(max_gap), 10**9)  # no calendar is longer
-
-
-def bad_bars(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mark prices that cannot be: not above zero, or infinite; NaN is not marked."""
-    return frame.notna() & ~((frame > 0) & np.isfinite(frame))
-
-
-def set_aside(raw: RawPrices, field: str) -> None:
-    """Make prices that cannot be missing, and count them."""
-    frame = raw.fields[field]
-    wrong = bad_bars(frame)
-    cells = frame.to_numpy()
-    rows, columns = np.nonzero(wrong.to_numpy())
-    for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
-        raw.checks.append(
-            ("not a price", frame.columns[j], frame.index[i], float(cells[i, j]), "set missing")
-        )
-    raw.count("not_a_price", len(rows), f"prices ({field}) that are not above zero set missing", loud=True)
-    raw.fields[field] = frame.mask(wrong)
-
-
 def assemble(
     raw: RawPrices,
+    shape: Shape,
     *,
-    field: str,
-    adjust: str,
-    calendar: str,
-    max_gap: int,
     status: pd.DataFrame,
-    options: Mapping[str, Any],
-    inputs: Mapping[str, Any],
+    options: Mapping[str, object],
+    inputs: Mapping[str, object],
     source: str,
     warn_level: int,
 ) -> PriceSet:
     """Turn raw prices into a checked set.
 
-    Parameters
-    ----------
-    raw : RawPrices
-        Is changed: its notes, counts and checks grow.
-    field : str
-        Which of `PRICES` becomes `PriceSet.close`.
-    adjust : {"total", "splits", "none"}
-        See `adjustment_factors`.
-    calendar : {"union", "intersection"}
-        Days on which any asset has a price, or only those on which all have one.
-    max_gap : int
-        Carry the last price forward over at most so many rows.
-    status : DataFrame
-        Report per ticker, kept as it is.
-    options, inputs, source
-        For the provenance.
-    warn_level : int
-        ``stacklevel`` of the warning that counts the repairs.
-
-    Returns
-    -------
-    PriceSet
-
-    Raises
-    ------
-    DataError
-        If nothing is left, or the field is not there.
+    `raw` is changed: its notes, counts and checks grow. `status` is kept as it is; `options`,
+    `inputs` and `source` go to the provenance; `warn_level` is the ``stacklevel`` of the warning
+    that counts the repairs.
     """
-    check_option("field", field, PRICES)
-    check_option("adjust", adjust, ADJUSTMENTS)
-    check_option("calendar", calendar, CALENDARS)
-    max_gap = check_max_gap(max_gap)
+    field = shape.field
     if field not in raw.fields:
         guess = nearest(field, raw.fields)
         raise OptionError(
             f"field={field!r} is not in {source}; it has {', '.join(raw.fields)}"
             + (f" (did you mean {guess!r}?)" if guess else "")
         )
-    if field == "adj_close" and adjust != "none":
+    if field == "adj_close" and shape.adjust != "none":
         raise OptionError(
-            f"field='adj_close' is adjusted already, so adjust={adjust!r} would count dividends twice; "
+            f"field='adj_close' is adjusted already, so adjust={shape.adjust!r} would count dividends twice; "
             "pass adjust='none', or field='close'"
         )
     _drop_holidays(raw)
-    fields = _adjusted(raw, adjust)
-    chosen = fields[field]
-    chosen = _without_empty(raw, chosen, source)
+    fields = _adjusted(raw, shape.adjust)
+    chosen = _without_empty(raw, fields[field], source)
     days = chosen.notna()
-    kept = days.all(axis=1) if calendar == "intersection" else days.any(axis=1)
+    kept = days.all(axis=1) if shape.calendar == "intersection" else days.any(axis=1)
     if not kept.any():
         raise DataError(
             f"{source}: there is no day on which all {chosen.shape[1]} assets have a price; "
@@ -213,7 +69,7 @@ def assemble(
     )
     chosen = chosen[kept]
     volume = raw.fields["volume"].reindex(index=chosen.index) if "volume" in raw.fields else None
-    close, states = fill(chosen, volume, max_gap)
+    close, states = fill(chosen, volume, shape.max_gap)
     _count_states(raw, states)
     _check(raw, fields, chosen)
     others = {
@@ -229,9 +85,11 @@ def assemble(
         fields=others,
         events=raw.events[raw.events["ticker"].isin(close.columns)].reset_index(drop=True),
         status=status,
-        checks=pd.DataFrame(raw.checks, columns=list(CHECK_COLUMNS)),
+        checks=pd.DataFrame(raw.checks, columns=list(CHECK_COLUMNS)).astype(
+            {"date": "datetime64[us]", "value": "float64"}
+        ),
         provenance=record(
-            options={**options, "repairs": raw.counts},
+            options={**dataclasses.asdict(shape), **options, "repairs": raw.counts},
             inputs={**inputs, "closes": close},
             notes=raw.notes,
             source=source,
@@ -244,21 +102,10 @@ def fill(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Carry prices forward over short gaps and say what stands behind each cell.
 
-    Parameters
-    ----------
-    chosen : DataFrame, (days, tickers)
-        Prices, NaN where there is none.
-    volume : DataFrame or None
-        Shares traded. Zero means suspended, for an asset that has any volume at all (an index
-        or a currency has none).
-    max_gap : int
-        Longest run of rows that is filled; of a longer one, the first `max_gap` rows are.
-
-    Returns
-    -------
-    close : DataFrame of float64, (days, tickers)
-    states : DataFrame of int8, (days, tickers)
-        Values of `PriceState`.
+    `chosen`, (days, tickers), is NaN where there is no price; of a run of more than `max_gap` rows
+    the first `max_gap` are filled. A `volume` of zero means suspended, for an asset that has any
+    volume at all (an index or a currency has none). Returned are the closes and, of the same shape,
+    the values of `PriceState` as int8.
 
     Examples
     --------
@@ -268,7 +115,7 @@ def fill(
     ([1.0, 1.0, nan], [0, 1, 2])
     """
     known = chosen.notna().to_numpy()
-    close = chosen.ffill(limit=max_gap) if max_gap else chosen.copy()
+    close = chosen.ffill(limit=min(max_gap, len(chosen))) if max_gap else chosen.copy()
     codes = np.full(known.shape, PriceState.MISSING, dtype=np.int8)
     codes[close.notna().to_numpy()] = PriceState.STALE
     codes[known] = PriceState.TRADED
@@ -305,7 +152,7 @@ def _drop_holidays(raw: RawPrices) -> None:
     raw.fields = {name: frame.iloc[np.flatnonzero(~empty)] for name, frame in raw.fields.items()}
 
 
-def _adjusted(raw: RawPrices, adjust: str) -> dict[str, pd.DataFrame]:
+def _adjusted(raw: RawPrices, adjust: Adjustment) -> dict[str, pd.DataFrame]:
     """Apply dividends and splits to the prices of the bars."""
     if adjust == "none":
         return raw.fields
@@ -390,8 +237,8 @@ def _flag(
     raw: RawPrices,
     check: str,
     frame: pd.DataFrame,
-    where: npt.NDArray[np.bool_],
-    values: npt.NDArray[np.float64],
+    where: BoolArray,
+    values: FloatArray,
     words: str,
 ) -> None:
     """Add the marked cells to the checks."""
@@ -399,9 +246,3 @@ def _flag(
     for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
         raw.checks.append((check, frame.columns[j], frame.index[i], float(values[i, j]), "flagged"))
     raw.count(f"{check}_flags", len(rows), words)
-
-
-def no_events() -> pd.DataFrame:
-    """Return an empty table of events."""
-    table = pd.DataFrame(columns=list(EVENT_COLUMNS))
-    return table.astype({"date": "datetime64[us]", "value": "float64"})

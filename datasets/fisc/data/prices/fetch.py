@@ -5,29 +5,31 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, overload
+from typing import Literal, Unpack, overload
 
 import pandas as pd
 
 from fisc.core.errors import DataError, OptionError, check_option
-from fisc.data.prices.adjust import ADJUSTMENTS
 from fisc.data.prices.cache import PriceCache
-from fisc.data.prices.checks import (
-    CALENDARS,
-    PRICES,
-    RawPrices,
-    assemble,
-    check_max_gap,
-    no_events,
-    parse_day,
-    set_aside,
-)
+from fisc.data.prices.checks import assemble
 from fisc.data.prices.collect import Collector, report
+from fisc.data.prices.file_source import FileSource
+from fisc.data.prices.options import PRICES, Adjustment, Calendar, PriceField, Shape, ShapeOptions
 from fisc.data.prices.price_set import PriceSet
-from fisc.data.prices.sources import EVENT_KINDS, FileSource, PriceSource
+from fisc.data.prices.raw import RawPrices, no_events, parse_day, set_aside
+from fisc.data.prices.sources import EVENT_KINDS, PriceSource
 from fisc.data.prices.yahoo import RetryPolicy, YahooSource
 
 __all__ = ["fetch_prices"]
+
+
+class FetchOptions(ShapeOptions, total=False):
+    """Options of `fetch_prices` that are given by name."""
+
+    refresh: bool
+    retry: RetryPolicy | None
+    timeout: float
+    now: Callable[[], dt.datetime] | None
 
 
 @overload
@@ -35,19 +37,12 @@ def fetch_prices(
     tickers: str | Sequence[str],
     start: object,
     end: object = None,
-    source: str | PriceSource = "yahoo",
+    source: str | os.PathLike[str] | PriceSource = "yahoo",
     strict: bool = True,
-    session: Any = None,
+    session: object = None,
     *,
-    field: str = "close",
-    adjust: str = "total",
-    calendar: str = "union",
-    max_gap: int = 5,
-    refresh: bool = False,
-    retry: RetryPolicy | None = None,
-    timeout: float = 10.0,
-    now: Callable[[], dt.datetime] | None = None,
     full: Literal[False] = False,
+    **options: Unpack[FetchOptions],
 ) -> pd.DataFrame: ...
 
 
@@ -56,19 +51,12 @@ def fetch_prices(
     tickers: str | Sequence[str],
     start: object,
     end: object = None,
-    source: str | PriceSource = "yahoo",
+    source: str | os.PathLike[str] | PriceSource = "yahoo",
     strict: bool = True,
-    session: Any = None,
+    session: object = None,
     *,
-    field: str = "close",
-    adjust: str = "total",
-    calendar: str = "union",
-    max_gap: int = 5,
-    refresh: bool = False,
-    retry: RetryPolicy | None = None,
-    timeout: float = 10.0,
-    now: Callable[[], dt.datetime] | None = None,
     full: Literal[True],
+    **options: Unpack[FetchOptions],
 ) -> PriceSet: ...
 
 
@@ -76,13 +64,13 @@ def fetch_prices(
     tickers: str | Sequence[str],
     start: object,
     end: object = None,
-    source: str | PriceSource = "yahoo",
+    source: str | os.PathLike[str] | PriceSource = "yahoo",
     strict: bool = True,
-    session: Any = None,
+    session: object = None,
     *,
-    field: str = "close",
-    adjust: str = "total",
-    calendar: str = "union",
+    field: PriceField = "close",
+    adjust: Adjustment = "total",
+    calendar: Calendar = "union",
     max_gap: int = 5,
     refresh: bool = False,
     retry: RetryPolicy | None = None,
@@ -100,8 +88,8 @@ def fetch_prices(
     start, end : date or str
         First and last day wanted, both included, such as ``"2015-01-01"``. `end` None means
         up to the last complete day. The current day is never returned: its bar is not complete.
-    source : {"yahoo"} or PriceSource
-        Where from. `fisc.data.prices.sources.FileSource` serves a file of the user.
+    source : {"yahoo"}, path-like or PriceSource
+        Where from: Yahoo, a file of your own (a `Path`), or an object such as `FileSource`.
     strict : bool
         True: raise if any ticker cannot be had, naming each with the reason. False: return
         the others; `fisc.data.price_status` of the answer says what became of each.
@@ -117,7 +105,7 @@ def fetch_prices(
     calendar : {"union", "intersection"}
         Days on which any of the tickers has a price, or only those on which all have one.
     max_gap : int
-        Carry the last price forward over at most so many rows; the cells are marked as stale.
+        Carry the last price forward over at most this many rows; the cells are marked as stale.
     refresh : bool
         Fetch all of it again, whatever is cached.
     retry : RetryPolicy, optional
@@ -178,17 +166,12 @@ def fetch_prices(
             "give an earlier start, or a later end"
         )
     check_option("field", field, [name for name in PRICES if name != "adj_close"])
-    check_option("adjust", adjust, ADJUSTMENTS)
-    check_option("calendar", calendar, CALENDARS)
-    check_max_gap(max_gap)
+    shape = Shape(field, adjust, calendar, max_gap)
     origin = _source(source, session, retry, timeout, clock)
     got = Collector(origin, PriceCache(), first, last, clock, strict).collect(names, refresh=refresh)
     prices = assemble(
         _raw(got.bars, names, origin.split_adjusted),
-        field=field,
-        adjust=adjust,
-        calendar=calendar,
-        max_gap=max_gap,
+        shape,
         status=report(got.status),
         options={
             "tickers": names,
@@ -196,10 +179,6 @@ def fetch_prices(
             "end": last,
             "source": origin.name,
             "library": got.library,
-            "field": field,
-            "adjust": adjust,
-            "calendar": calendar,
-            "max_gap": max_gap,
             "fetched": got.fetched,
         },
         inputs={"raw": got.checksums},
@@ -227,8 +206,8 @@ def _tickers(tickers: str | Sequence[str]) -> list[str]:
 
 
 def _source(
-    source: str | PriceSource,
-    session: Any,
+    source: str | os.PathLike[str] | PriceSource,
+    session: object,
     retry: RetryPolicy | None,
     timeout: float,
     now: Callable[[], dt.datetime],

@@ -6,84 +6,67 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, Unpack, get_args, overload
 
 import numpy as np
 import pandas as pd
 
 from fisc.core.arguments import check_is
 from fisc.core.errors import DataError, check_option, nearest
-from fisc.data.prices.checks import PRICES, RawPrices, assemble, bad_bars, no_events, parse_day, set_aside
+from fisc.core.frames import TableLike, as_frame, is_table
+from fisc.data.prices.checks import assemble
 from fisc.data.prices.columns import Layout, find_layout
 from fisc.data.prices.dates import parse_dates, parse_numbers
+from fisc.data.prices.options import (
+    PRICES,
+    Adjustment,
+    Calendar,
+    FileOptions,
+    OnBad,
+    OnDuplicates,
+    PriceField,
+    ReadOptions,
+    Shape,
+)
 from fisc.data.prices.price_set import PriceSet
+from fisc.data.prices.raw import RawPrices, bad_bars, parse_day, set_aside
 from fisc.data.prices.sources import EVENT_KINDS
-from fisc.data.prices.tables import read_table
+from fisc.data.prices.tables import index_to_columns, read_table
 
 __all__ = ["read_prices", "read_raw"]
 
 
 @overload
 def read_prices(
-    path: str | os.PathLike[str],
-    *,
-    field: str = "close",
-    adjust: str = "none",
-    tickers: Sequence[str] | None = None,
-    start: object = None,
-    end: object = None,
-    calendar: str = "union",
-    max_gap: int = 5,
-    on_bad: str = "raise",
-    on_duplicates: str = "raise",
-    columns: Mapping[str, str] | None = None,
-    date_format: str | None = None,
-    name: str | None = None,
-    encoding: str = "utf-8-sig",
-    full: Literal[False] = False,
+    path: str | os.PathLike[str] | TableLike, *, full: Literal[False] = False, **options: Unpack[ReadOptions]
 ) -> pd.DataFrame: ...
 
 
 @overload
 def read_prices(
-    path: str | os.PathLike[str],
-    *,
-    field: str = "close",
-    adjust: str = "none",
-    tickers: Sequence[str] | None = None,
-    start: object = None,
-    end: object = None,
-    calendar: str = "union",
-    max_gap: int = 5,
-    on_bad: str = "raise",
-    on_duplicates: str = "raise",
-    columns: Mapping[str, str] | None = None,
-    date_format: str | None = None,
-    name: str | None = None,
-    encoding: str = "utf-8-sig",
-    full: Literal[True],
+    path: str | os.PathLike[str] | TableLike, *, full: Literal[True], **options: Unpack[ReadOptions]
 ) -> PriceSet: ...
 
 
 def read_prices(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | TableLike,
     *,
-    field: str = "close",
-    adjust: str = "none",
+    field: PriceField = "close",
+    adjust: Adjustment = "none",
     tickers: Sequence[str] | None = None,
     start: object = None,
     end: object = None,
-    calendar: str = "union",
+    calendar: Calendar = "union",
     max_gap: int = 5,
-    on_bad: str = "raise",
-    on_duplicates: str = "raise",
+    on_bad: OnBad = "raise",
+    on_duplicates: OnDuplicates = "raise",
     columns: Mapping[str, str] | None = None,
     date_format: str | None = None,
     name: str | None = None,
     encoding: str = "utf-8-sig",
     full: bool = False,
 ) -> pd.DataFrame | PriceSet:
-    r"""Read a file of daily prices.
+    r"""Read daily prices from a file or a table.
 
     The content says what the file is: CSV (separated by comma, semicolon, tab or bar) or
     Parquet, either compressed with gzip or not; one column a ticker, or one row a ticker and
@@ -91,8 +74,8 @@ def read_prices(
 
     Parameters
     ----------
-    path : path-like
-        The file.
+    path : path-like or table
+        The file; or a table of pandas, polars, Arrow or DuckDB, laid out as such a file.
     field : {"close", "open", "high", "low", "adj_close"}
         Which price becomes the table.
     adjust : {"none", "splits", "total"}
@@ -104,7 +87,7 @@ def read_prices(
     calendar : {"union", "intersection"}
         Days on which any asset has a price, or only those on which all have one.
     max_gap : int
-        Carry the last price forward over at most so many rows; the cells are marked as stale.
+        Carry the last price forward over at most this many rows; the cells are marked as stale.
         Nothing is ever filled with 0.
     on_bad : {"raise", "missing"}
         What to do with prices that are zero, negative or infinite: an error, or count them and
@@ -157,107 +140,93 @@ def read_prices(
     2024-01-02  10.0  NaN
     2024-01-03  11.0  5.0
     """
-    file = Path(path)
-    check_is("encoding", encoding, str, how="give a name such as 'utf-8'")
-    if date_format is not None:
-        check_is("date_format", date_format, str, how="give a pattern such as '%Y-%m-%d'")
-    if columns is not None and not isinstance(columns, Mapping):
-        raise DataError(f"columns is a {type(columns).__name__}; give a mapping such as {{'Day': 'date'}}")
-    if tickers is not None and (isinstance(tickers, bytes) or not isinstance(tickers, Iterable)):
-        raise DataError(f"tickers={tickers!r:.80}; give a list of names such as ['AAPL', 'MSFT']")
-    if tickers is not None and not isinstance(tickers, str):
-        tickers = [check_is("a ticker", ticker, str, how="give names such as 'AAPL'") for ticker in tickers]
-        if not tickers:
-            raise DataError("tickers=[] asks for nothing; leave it out for all")
-    raw = read_raw(
-        file,
+    shape = Shape(field, adjust, calendar, max_gap)
+    options = FileOptions(
+        tickers=tickers,
+        start=start,
+        end=end,
         on_bad=on_bad,
         on_duplicates=on_duplicates,
         columns=columns,
         date_format=date_format,
         name=name,
         encoding=encoding,
-        tickers=tickers,
-        start=start,
-        end=end,
     )
+    raw = read_raw(path, **options)
     prices = assemble(
         raw,
-        field=field,
-        adjust=adjust,
-        calendar=calendar,
-        max_gap=max_gap,
+        shape,
         status=_report(raw),
-        options={
-            "field": field,
-            "adjust": adjust,
-            "tickers": tickers,
-            "start": start,
-            "end": end,
-            "calendar": calendar,
-            "max_gap": max_gap,
-            "on_bad": on_bad,
-            "on_duplicates": on_duplicates,
-            "columns": columns,
-            "date_format": date_format,
-        },
-        inputs={"file": file},
-        source=file.name,
+        options=options,
+        inputs={"table": as_frame("path", path)} if is_table(path) else {"file": Path(path)},
+        source=_where(path),
         warn_level=3,
     )
     return prices if full else prices.to_frame()
 
 
 def read_raw(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | TableLike,
     *,
-    on_bad: str = "raise",
-    on_duplicates: str = "raise",
+    tickers: Sequence[str] | None = None,
+    start: object = None,
+    end: object = None,
+    on_bad: OnBad = "raise",
+    on_duplicates: OnDuplicates = "raise",
     columns: Mapping[str, str] | None = None,
     date_format: str | None = None,
     name: str | None = None,
     encoding: str = "utf-8-sig",
-    tickers: Sequence[str] | None = None,
-    start: object = None,
-    end: object = None,
 ) -> RawPrices:
-    """Read a price file as it is: nothing adjusted, filled or left out unasked.
-
-    Parameters
-    ----------
-    path, on_bad, on_duplicates, columns, date_format, name, encoding, tickers, start, end
-        As in `read_prices`.
-
-    Returns
-    -------
-    RawPrices
-    """
-    check_option("on_bad", on_bad, ("raise", "missing"))
-    check_option("on_duplicates", on_duplicates, ("raise", "first", "last"))
-    file = Path(path)
-    table, decimal = read_table(file, encoding)
-    layout = find_layout(table, columns, file.name)
+    """Read prices as they are: nothing adjusted, filled or left out unasked."""
+    check_is("encoding", encoding, str, how="give a name such as 'utf-8'")
+    if date_format is not None:
+        check_is("date_format", date_format, str, how="give a pattern such as '%Y-%m-%d'")
+    if columns is not None and not isinstance(columns, Mapping):
+        raise DataError(
+            f"columns is of type {type(columns).__name__}; give a mapping such as {{'Day': 'date'}}"
+        )
+    check_option("on_bad", on_bad, get_args(OnBad))
+    check_option("on_duplicates", on_duplicates, get_args(OnDuplicates))
+    wanted = _wanted(tickers)
+    where = _where(path)
+    if is_table(path):
+        table, decimal = index_to_columns(as_frame("path", path)), "."
+    else:
+        table, decimal = read_table(Path(path), encoding)
+    layout = find_layout(table, columns, where)
     if not len(table):
-        raise DataError(f"{file.name}: a header and no rows; expected prices")
-    days = parse_dates(table[layout.date], date_format, file.name)
-    raw = RawPrices({}, no_events())
-    wanted = [tickers] if isinstance(tickers, str) else tickers
+        raise DataError(f"{where}: a header and no rows; expected prices")
+    days = parse_dates(table[layout.date], date_format, where)
+    raw = RawPrices()
     if layout.kind == "wide":
         known = list(dict.fromkeys(ticker for _, _, ticker in layout.cells))
-        _check_tickers(wanted, known, file.name)
+        _check_tickers(wanted, known, where)
         if wanted is not None:  # other columns may hold anything
             layout = dataclasses.replace(layout, cells=tuple(c for c in layout.cells if c[2] in wanted))
-        _read_wide(raw, table, layout, days, on_duplicates, file.name, decimal)
+        _read_wide(raw, table, layout, days, on_duplicates, where, decimal)
     else:
-        _read_rows(raw, table, layout, days, on_duplicates, name or _stem(file), file.name, decimal)
-    _select(raw, wanted, start, end, file.name)
-    _check_values(raw, on_bad, file.name)
+        alone = name or where.split(".")[0] or where
+        _read_rows(raw, table, layout, days, on_duplicates, alone, where, decimal)
+    _select(raw, wanted, start, end, where)
+    _check_values(raw, on_bad, where)
     return raw
 
 
-def _stem(file: Path) -> str:
-    """Return a file's name without its endings."""
-    return file.name.split(".")[0] or file.name
+def _where(path: str | os.PathLike[str] | TableLike) -> str:
+    """Name a file or table in messages."""
+    return "the table" if is_table(path) else Path(path).name
+
+
+def _wanted(tickers: Sequence[str] | None) -> list[str] | None:
+    """Return the tickers asked for; None for all."""
+    if tickers is None or isinstance(tickers, str):
+        return None if tickers is None else [tickers]
+    if isinstance(tickers, bytes) or not isinstance(tickers, Iterable):
+        raise DataError(f"tickers={tickers!r:.80}; give a list of names such as ['AAPL', 'MSFT']")
+    if not (names := [check_is("a ticker", t, str, how="give names such as 'AAPL'") for t in tickers]):
+        raise DataError("tickers=[] asks for nothing; leave it out for all")
+    return names
 
 
 def _read_wide(
@@ -417,8 +386,7 @@ def _check_tickers(tickers: Sequence[str] | None, known: Sequence[str], where: s
 def _select(raw: RawPrices, tickers: Sequence[str] | None, start: object, end: object, where: str) -> None:
     """Keep the tickers and days that were asked for."""
     if tickers is not None:
-        main = raw.fields.get("close", next(iter(raw.fields.values())))
-        _check_tickers(tickers, list(main.columns), where)
+        _check_tickers(tickers, list(raw.main.columns), where)
         raw.fields = {name: frame.reindex(columns=list(tickers)) for name, frame in raw.fields.items()}
     first = None if start is None else pd.Timestamp(parse_day("start", start))
     last = None if end is None else pd.Timestamp(parse_day("end", end))
@@ -454,7 +422,7 @@ def _check_values(raw: RawPrices, on_bad: str, where: str) -> None:
 
 def _report(raw: RawPrices) -> pd.DataFrame:
     """Report on the assets of a file in the shape of a fetch's report."""
-    frame = raw.fields.get("close", next(iter(raw.fields.values())))
+    frame = raw.main
     known = frame.notna()
     rows = known.sum()
     table = pd.DataFrame(

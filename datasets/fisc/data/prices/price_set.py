@@ -6,15 +6,17 @@ import dataclasses
 import enum
 import html
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from fisc.core.arrays import IntArray
 from fisc.core.errors import DataError
+from fisc.core.frames import TableLike, as_dated, as_frame
 from fisc.core.history import Provenance, attach
+from fisc.core.palette import COLOURS, GRID
+from fisc.core.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +27,7 @@ __all__ = ["PriceSet", "PriceState", "price_states", "price_status", "tradable"]
 # them in concat, and writes them to Parquet as JSON. A text is safe and cheap in all three.
 _KEY = "fisc_prices"
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; grey for "no asset yet".
-_COLOURS = {"TRADED": "#9ecae8", "STALE": "#e69f00", "MISSING": "#d55e00", "SUSPENDED": "#8b3a72"}
-_COLOURS["NOT_LISTED"] = "#dddddd"
+_, _RED, _, _PINK, _ORANGE, _SKY, _ = COLOURS
 _MOST_ROWS = 40
 
 CHECK_COLUMNS = ("check", "ticker", "date", "value", "action")
@@ -64,8 +64,17 @@ class PriceState(enum.IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+_COLOURS = {
+    PriceState.TRADED: _SKY,
+    PriceState.STALE: _ORANGE,
+    PriceState.MISSING: _RED,
+    PriceState.SUSPENDED: _PINK,
+    PriceState.NOT_LISTED: GRID,
+}
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PriceSet:
+class PriceSet(Result):
     """Prices of several assets with everything known about them.
 
     Attributes
@@ -164,9 +173,9 @@ class PriceSet:
         ends = np.append(days[1:], days[-1] + 1.0)
         for row, ticker in enumerate(shown):
             bar = (row - 0.4, 0.8)
-            ax.broken_barh([(days[0], ends[-1] - days[0])], bar, facecolors=_COLOURS["TRADED"])
+            ax.broken_barh([(days[0], ends[-1] - days[0])], bar, facecolors=_COLOURS[PriceState.TRADED])
             for code, first, last in _runs(self.states[ticker].to_numpy()):
-                colour = _COLOURS[PriceState(code).name]
+                colour = _COLOURS[PriceState(code)]
                 # the edge keeps a single day visible in a picture of many years
                 ax.broken_barh([(days[first], ends[last] - days[first])], bar, color=colour, linewidth=0.7)
         ax.set_yticks(range(len(shown)), [str(ticker) for ticker in shown])
@@ -179,61 +188,25 @@ class PriceSet:
         ax.spines[:].set_visible(False)
         present = set(np.unique(self.states[shown].to_numpy()).tolist())
         handles = [
-            Patch(color=_COLOURS[state.name], label=state.label) for state in PriceState if state in present
+            Patch(color=_COLOURS[state], label=state.label) for state in PriceState if state in present
         ]
         ax.legend(
             handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, handlelength=1
         )
         return ax
 
-    def __repr__(self) -> str:
-        return f"<PriceSet: {self.summary().splitlines()[0]}>"
-
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types; `from_dict` builds the same set again."""
-        return {
-            "dates": [f"{day:%Y-%m-%d}" for day in self.close.index],
-            "tickers": [str(ticker) for ticker in self.close.columns],
-            "close": _cells(self.close),
-            "states": self.states.to_numpy().tolist(),
-            "fields": {name: _cells(frame) for name, frame in self.fields.items()},
-            "events": _records(self.events),
-            "status": _records(self.status),
-            "checks": _records(self.checks),
-            "provenance": self.provenance.to_dict(),
-        }
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PriceSet:
-        """Build from `to_dict`'s answer."""
-        index = pd.DatetimeIndex(values["dates"], name="date").as_unit("us")
-        tickers = pd.Index(values["tickers"], name="ticker")
-
-        def frame(cells: Any, kind: str) -> pd.DataFrame:
-            return pd.DataFrame(np.array(cells, dtype=kind), index=index, columns=tickers)
-
-        return cls(
-            close=frame(values["close"], "float64"),
-            states=frame(values["states"], "int8"),
-            fields={name: frame(cells, "float64") for name, cells in values["fields"].items()},
-            events=_table(values["events"], EVENT_COLUMNS),
-            status=_status_table(values["status"]),
-            checks=_table(values["checks"], CHECK_COLUMNS),
-            provenance=Provenance.from_dict(values["provenance"]),
-        )
-
-
-def price_states(frame: pd.DataFrame) -> pd.DataFrame:
+def price_states(frame: TableLike) -> pd.DataFrame:
     """Say for each cell of a table of closes what stands behind it.
 
     Parameters
     ----------
-    frame : DataFrame, (days, tickers)
-        An answer of `read_prices` or `fetch_prices`, or rows and columns of one. Any other
-        table of closes works as well; there, only NaN tells something.
+    frame : table, (days, tickers)
+        An answer of `read_prices` or `fetch_prices`, or rows and columns of one. Of any other
+        table of closes (pandas, polars, Arrow, DuckDB), only NaN tells something.
 
     Returns
     -------
@@ -243,7 +216,7 @@ def price_states(frame: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the index holds no dates.
+        If the table has no dates.
 
     Examples
     --------
@@ -251,11 +224,7 @@ def price_states(frame: pd.DataFrame) -> pd.DataFrame:
     >>> [PriceState(code).label for code in price_states(closes)["A"]]
     ['not listed', 'traded', 'traded']
     """
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        raise DataError(
-            f"price states need a table with dates as its index, got {type(frame.index).__name__}; "
-            "set the date column as the index first"
-        )
+    frame = as_dated("frame", frame, what="prices by day")
     known = frame.notna().to_numpy()
     codes = np.where(known, PriceState.TRADED, PriceState.MISSING).astype(np.int8)
     codes[~np.logical_or.accumulate(known, axis=0)] = PriceState.NOT_LISTED
@@ -268,12 +237,12 @@ def price_states(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(codes, index=frame.index, columns=frame.columns)
 
 
-def tradable(frame: pd.DataFrame) -> pd.DataFrame:
+def tradable(frame: TableLike) -> pd.DataFrame:
     """Say for each cell of a table of closes whether the asset could be traded that day.
 
     Parameters
     ----------
-    frame : DataFrame, (days, tickers)
+    frame : table, (days, tickers)
         An answer of `read_prices` or `fetch_prices`, or rows and columns of one.
 
     Returns
@@ -291,7 +260,7 @@ def tradable(frame: pd.DataFrame) -> pd.DataFrame:
     return price_states(frame) == PriceState.TRADED
 
 
-def price_status(frame: pd.DataFrame) -> pd.DataFrame:
+def price_status(frame: TableLike) -> pd.DataFrame:
     """Return the report per ticker that came with some prices.
 
     Parameters
@@ -310,15 +279,16 @@ def price_status(frame: pd.DataFrame) -> pd.DataFrame:
     DataError
         If the frame carries no report.
     """
-    if _KEY not in frame.attrs:
+    held = as_frame("frame", frame).attrs.get(_KEY)
+    if held is None:
         raise DataError(
             "this frame carries no status per ticker: it did not come from read_prices or "
             "fetch_prices, or an operation dropped it; ask on the frame as it was returned"
         )
-    return _status_table(json.loads(frame.attrs[_KEY])["status"])
+    return _status_table(json.loads(held)["status"])
 
 
-def _runs(codes: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:
+def _runs(codes: IntArray) -> list[tuple[int, int, int]]:
     """Return (state, first row, last row) of each run of cells that were not simply traded."""
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     stops = np.r_[starts[1:], len(codes)] - 1
@@ -326,10 +296,10 @@ def _runs(codes: npt.NDArray[np.int8]) -> list[tuple[int, int, int]]:
     return [run for run in runs if run[0] != PriceState.TRADED]
 
 
-def _encode(states: pd.DataFrame) -> dict[str, list[list[Any]]]:
+def _encode(states: pd.DataFrame) -> dict[str, list[list[object]]]:
     """Write the cells that were not simply traded as runs of (state, first day, last day)."""
     days = np.datetime_as_string(states.index.to_numpy(), unit="D").tolist()
-    runs: dict[str, list[list[Any]]] = {}
+    runs: dict[str, list[list[object]]] = {}
     for ticker, column in states.items():
         spans = [[code, days[first], days[last]] for code, first, last in _runs(column.to_numpy())]
         if spans:
@@ -337,12 +307,7 @@ def _encode(states: pd.DataFrame) -> dict[str, list[list[Any]]]:
     return runs
 
 
-def _cells(frame: pd.DataFrame) -> list[list[float | None]]:
-    """Write numbers as lists, NaN as None."""
-    return [[None if np.isnan(cell) else cell for cell in row] for row in frame.to_numpy(float).tolist()]
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _records(table: pd.DataFrame) -> list[dict[str, object]]:
     """Write a small table as records of plain JSON types."""
     flat = table if table.index.name is None else table.reset_index()
     plain = json.loads(flat.to_json(orient="records", date_format="iso", double_precision=15))
@@ -353,15 +318,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return list(plain)
 
 
-def _table(records: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Build a small table again from its records."""
-    table = pd.DataFrame(records, columns=list(columns))
-    table["date"] = pd.to_datetime(table["date"]).astype("datetime64[us]")
-    table["value"] = table["value"].astype(float)
-    return table
-
-
-def _status_table(records: list[dict[str, Any]]) -> pd.DataFrame:
+def _status_table(records: list[dict[str, object]]) -> pd.DataFrame:
     """Build the report per ticker from its records."""
     table = pd.DataFrame(records, columns=list(STATUS_COLUMNS))
     for name in ("first", "last"):

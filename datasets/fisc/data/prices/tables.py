@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from fisc.core.errors import CorruptFileError, DataError, nearest
 
-__all__ = ["read_table"]
+__all__ = ["index_to_columns", "read_table"]
 
 _SEPARATORS = (",", ";", "\t", "|")
 
@@ -56,13 +56,19 @@ def _parquet(content: bytes, where: str) -> pd.DataFrame:
         table = pd.read_parquet(io.BytesIO(content))
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise CorruptFileError(f"{where} is damaged: not readable as Parquet ({str(error)[:120]})") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        if isinstance(table.columns, pd.MultiIndex):
-            table.index.name = table.index.name or "Date"
-        elif isinstance(table.index, pd.DatetimeIndex) and table.index.name is None:
-            table.index.name = "date"
-        table = table.reset_index()
-    return table
+    return index_to_columns(table)
+
+
+def index_to_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with an index that is more than row numbers as its first columns."""
+    if isinstance(table.index, pd.RangeIndex):
+        return table
+    name = table.index.name
+    if isinstance(table.columns, pd.MultiIndex):
+        name = name or "Date"
+    elif isinstance(table.index, pd.DatetimeIndex) and name is None:
+        name = "date"
+    return (table.rename_axis(name) if name is not None else table).reset_index()
 
 
 def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
@@ -76,7 +82,7 @@ def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
         ) from error
     if text.lstrip()[:200].lower().startswith(("<!doctype", "<html", "<?xml", "{", "[")):
         raise DataError(
-            f"{where} is a web page, XML or JSON and no table (it begins {text.lstrip()[:30]!r}); was the "
+            f"{where} is a web page, XML or JSON, not a table (it begins {text.lstrip()[:30]!r}); was the "
             "download refused? Save the table itself as CSV"
         )
     head = text.lstrip("\r\n").splitlines()[0]

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -52,9 +51,9 @@ class RetryPolicy:
     base, cap : float
         Seconds before the first further try, doubled each time, and the most.
     breaker : int
-        Stop asking at all after so many "too many requests" in a row, over all tickers.
+        Stop asking after this many answers "too many requests" in a row, over all tickers.
     network_breaker : int
-        Stop asking at all after so many tickers in a row that could not be reached.
+        Stop asking after this many tickers in a row that could not be reached.
     sleep : callable
         Takes seconds; tests pass their own.
     seed : int or None
@@ -112,7 +111,7 @@ class YahooSource:
 
     def __init__(
         self,
-        session: Any = None,
+        session: object = None,
         *,
         retry: RetryPolicy | None = None,
         timeout: float = 10.0,
@@ -258,7 +257,7 @@ def _yfinance() -> ModuleType:
     return library
 
 
-def _new_session() -> Any:
+def _new_session() -> object:
     """Return a session of the kind that yfinance would make for itself."""
     try:
         return require("curl_cffi.requests", extra="prices").Session(impersonate="chrome")
@@ -267,7 +266,7 @@ def _new_session() -> Any:
 
 
 def _history(
-    yfinance: ModuleType, ticker: str, start: dt.date, end: dt.date, session: Any, timeout: float
+    yfinance: ModuleType, ticker: str, start: dt.date, end: dt.date, session: object, timeout: float
 ) -> tuple[pd.DataFrame, str, str]:
     """Ask yfinance once; return bars (without ``ticker``), time zone and currency.
 

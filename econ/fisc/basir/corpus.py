@@ -1,35 +1,41 @@
-"""Builder of `budget-speeches`: a folder or web page of speeches to one row a paragraph."""
+"""The data set `budget-speeches`: a folder or web page of speeches to one row a paragraph."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import importlib
 import re
 import urllib.parse
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from fisc.core.errors import DataError, DataWarning, OfflineError
-from fisc.core.files import fingerprint
-from fisc.core.locations import offline
+import pandas as pd
+
+from fisc.basir.market.calendar import budget_kind, budget_year
+from fisc.basir.text.speech import download, opening, read_speech, stated_budget_year
+from fisc.core import DataError, DataWarning, OfflineError, fingerprint, offline
+from fisc.data import load_budget_attention
 from fisc.data.builders import Part
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["COLUMNS", "parts"]
 
 COLUMNS = ("date", "budget_year", "kind", "paragraph", "number", "part", "page", "words", "text", "file")
-# The reader belongs to the instrument; it is looked up by name, so that the data layer does not depend on it.
-READER = "fisc.basir.text.speech"
-CALENDAR = "fisc.basir.market.calendar"
 
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
-)  # fmt: skip
+]
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _WRITTEN = re.compile(
     r"\b(?:(\d{1,2})(?:st|nd|rd|th)?\s+("
@@ -93,14 +99,13 @@ def parts(source: str) -> list[Part]:
     ]
 
 
-def _maker(name: str, content: bytes, day: dt.date) -> Any:
+def _maker(name: str, content: bytes, day: dt.date) -> Callable[[], pd.DataFrame]:
     def make() -> pd.DataFrame:
-        reader, calendar = importlib.import_module(READER), importlib.import_module(CALENDAR)
-        frame: pd.DataFrame = reader.read_speech(content, date=day)
+        frame = read_speech(content, date=day)
         frame = frame.assign(
             date=day.isoformat(),
-            budget_year=calendar.budget_year(day),
-            kind=calendar.budget_kind(day),
+            budget_year=budget_year(day),
+            kind=budget_kind(day),
             number=[n if n is not None else -1 for n in frame.attrs["numbers"]],
             words=frame["text"].str.split().str.len(),
             file=name,
@@ -126,19 +131,17 @@ def _files(source: str) -> list[tuple[str, bytes]]:
 def _linked(address: str) -> list[tuple[str, bytes]]:
     if offline():
         raise OfflineError(f"FISC_OFFLINE is set, so {address} is not fetched; give a folder of speeches")
-    reader = importlib.import_module(READER)
-    page = reader.download(address).decode("utf-8", "replace")
+    page = download(address).decode("utf-8", "replace")
     links = dict.fromkeys(re.findall(r"href=[\"']?([^\"'> ]+\.pdf)", page, re.IGNORECASE))
     if not links:
         raise DataError(f"{address} links to no PDF; give the page that lists the speeches, or a folder")
     targets = [urllib.parse.urljoin(address, link) for link in links]
-    return [(t.rsplit("/", 1)[-1], reader.download(t)) for t in targets]
+    return [(t.rsplit("/", 1)[-1], download(t)) for t in targets]
 
 
 def _first_page(content: bytes, name: str) -> str:
     """Return the opening of a speech: enough to date it and to tell it from others."""
-    reader = importlib.import_module(READER)
-    return str(reader.opening(content, name))
+    return opening(content, name)
 
 
 def _date(name: str, text: str) -> dt.date | None:
@@ -152,16 +155,12 @@ def _date(name: str, text: str) -> dt.date | None:
         found = _day(int(year), number, int(day or day_first))
         if found is not None and found.year >= 1947:
             return found
-    reader = importlib.import_module(READER)
-    stated = reader.stated_budget_year(text)
+    stated = stated_budget_year(text)
     named = _YEAR_IN_NAME.search(name)
     year = stated or (f"{named.group(1)}-{named.group(2)}" if named else None)
     if year is None:
         return None
-    from fisc.data.budgets import load_budget_attention
-
-    calendar = importlib.import_module(CALENDAR)
-    known = [d.date() for d in load_budget_attention().index if calendar.budget_year(d.date()) == year]
+    known = [d.date() for d in load_budget_attention().index if budget_year(d.date()) == year]
     return known[0] if len(known) == 1 else None
 
 
@@ -174,8 +173,7 @@ def _day(year: int, month: int, day: int) -> dt.date | None:
 
 def _check_year(name: str, text: str, day: dt.date) -> None:
     """Warn where a file's name promises another budget year than its text states."""
-    reader = importlib.import_module(READER)
-    stated, named = reader.stated_budget_year(text), _YEAR_IN_NAME.search(name)
+    stated, named = stated_budget_year(text), _YEAR_IN_NAME.search(name)
     if stated is None or named is None or _ISO.search(name):
         return
     promised = f"{named.group(1)}-{named.group(2)}"

@@ -1,0 +1,84 @@
+"""One door for tables: every library's table gives the same bits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fisc.data as data
+from fisc.data import DataError
+
+pa = pytest.importorskip("pyarrow")
+pl = pytest.importorskip("polars")
+duckdb = pytest.importorskip("duckdb")
+
+LIBRARIES: dict[str, Callable[[pd.DataFrame], object]] = {
+    "pandas": lambda frame: frame,
+    "polars": pl.from_pandas,
+    "lazy": lambda frame: pl.from_pandas(frame).lazy(),
+    "arrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "duckdb": lambda frame: duckdb.from_arrow(pa.Table.from_pandas(frame, preserve_index=False)),
+}
+WIDE = pd.DataFrame(
+    {
+        "date": pd.date_range("2024-01-02", periods=5),
+        "A": [np.nan, 10.1, np.nan, 10.3, 10.2],
+        "B": [5.0, 5.1, 5.2, 5.3, np.nan],
+    }
+)
+LONG = WIDE.melt("date", var_name="ticker", value_name="close").assign(volume=100.0)
+TEXTS = pd.DataFrame({"text": ["Duty.", "duty", "Tax."], "split": ["train", "test", "test"]})
+FUNCTIONS: dict[str, tuple[Callable[..., pd.DataFrame], pd.DataFrame]] = {
+    "read_prices": (data.read_prices, WIDE),
+    "read_prices, long": (data.read_prices, LONG),
+    "price_states": (data.price_states, WIDE),
+    "tradable": (data.tradable, WIDE),
+    "leakage": (data.leakage, TEXTS),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_library_of_a_table_does_not_matter(function: str, library: str) -> None:
+    ask, table = FUNCTIONS[function]
+    expected, found = ask(table), ask(LIBRARIES[library](table))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True, check_freq=False)
+
+
+def test_every_public_function_that_takes_a_table_is_tried() -> None:
+    takes = {
+        name
+        for name in data.__all__
+        if inspect.isfunction(value := getattr(data, name))
+        and any("TableLike" in str(p.annotation) for p in inspect.signature(value).parameters.values())
+    }
+    assert takes == {name.partition(",")[0] for name in FUNCTIONS} | {"price_status"}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_report_per_ticker_is_missed_in_words(library: str) -> None:
+    with pytest.raises(DataError, match="carries no status per ticker"):
+        data.price_status(LIBRARIES[library](WIDE))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_table_without_dates_is_refused(library: str) -> None:
+    table = LIBRARIES[library](WIDE[["A", "B"]])
+    with pytest.raises(DataError, match="no column of dates"):
+        data.read_prices(table)
+    with pytest.raises(DataError, match="has no dates"):
+        data.tradable(table)
+
+
+def test_an_index_of_dates_is_read_as_their_column() -> None:
+    pd.testing.assert_frame_equal(data.read_prices(WIDE.set_index("date")), data.read_prices(WIDE))
+
+
+def test_the_history_of_a_table_names_it_and_its_content() -> None:
+    first, second = data.read_prices(WIDE), data.read_prices(WIDE.assign(A=1.0))
+    assert data.provenance(first).source == "the table"
+    assert data.provenance(first).inputs["table"] != data.provenance(second).inputs["table"]
