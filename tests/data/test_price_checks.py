@@ -113,6 +113,15 @@ def test_opens_alone_have_no_holidays() -> None:
     assert dates(prices) == [1, 2]
 
 
+def test_fractional_volumes_are_volumes() -> None:
+    close = table({"A": [10, 10, 11], "B": [20, 20, 21]})
+    volume = table({"A": [0.5, 0, 0.5], "B": [0.5, 0, 0.5]})
+    assert dates(checked({"close": close, "volume": volume})) == [1, 3]
+    assert fill(close, volume, 0)[1]["A"].tolist() == [0, PriceState.SUSPENDED, 0]
+    traded = table({"A": [5, 0.5, 5], "B": [5, 0.5, 5]})
+    assert dates(checked({"close": close, "volume": traded})) == [1, 2, 3]
+
+
 # --- gaps -----------------------------------------------------------------------------------
 
 
@@ -289,6 +298,18 @@ def test_highs_and_lows_that_contradict_their_bar_are_flagged(
         assert prices.provenance.options["repairs"].get(f"{kind}_flags", 0) == len(found)
         if excess is not None:
             assert found[0] == ("A", 1, pytest.approx(excess, abs=1e-6), "flagged")
+
+
+def test_what_lies_on_a_limit_is_not_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fisc.data.prices.checks._RANGE_TOLERANCE", 0.25)
+    monkeypatch.setattr("fisc.data.prices.checks.JUMP", float(np.log(2.0)))
+    bars = {"close": [4.0, 8.0, 4.0], "high": [3.2, 8.0, 4.0], "low": [4.0, 10.0, 4.0]}
+    assert checked({name: table({"A": values}) for name, values in bars.items()}).checks.empty
+    bars["close"][1] = 8.1
+    bars["high"][0] = 3.1
+    bars["low"][1] = 10.2
+    kinds = checked({name: table({"A": values}) for name, values in bars.items()}).checks["check"]
+    assert set(kinds) == {"jump", "high", "low"}
 
 
 def test_ranges_without_a_body_are_not_judged() -> None:

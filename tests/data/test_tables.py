@@ -74,6 +74,12 @@ def test_a_table_without_dates_is_refused(library: str) -> None:
         data.tradable(table)
 
 
+@pytest.mark.parametrize("table", [3, None, [1, 2], {"A": [1.0]}])
+def test_what_is_neither_file_nor_table_is_refused(table: object) -> None:
+    with pytest.raises(DataError, match="give the path of a file, or prices as a DataFrame"):
+        data.read_prices(table)  # type: ignore[call-overload]
+
+
 def test_an_index_of_dates_is_read_as_their_column() -> None:
     pd.testing.assert_frame_equal(data.read_prices(WIDE.set_index("date")), data.read_prices(WIDE))
 

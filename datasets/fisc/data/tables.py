@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from importlib import resources
 
 import pandas as pd
@@ -40,16 +39,14 @@ def read_table(
     source: str,
     *,
     index_col: int | None = None,
-    parse_dates: Sequence[str | int] | None = None,
+    parse_dates: list[int] | list[str] | None = None,
 ) -> pd.DataFrame:
     """Read a packaged CSV file (or JSON lines) with its provenance; options as of ``pandas.read_csv``."""
     content = embedded_bytes(file_name)
     if file_name.endswith(".jsonl"):
         frame = pd.read_json(io.BytesIO(content), lines=True, dtype=False)
     else:
-        frame = pd.read_csv(
-            io.BytesIO(content), index_col=index_col, parse_dates=list(parse_dates) if parse_dates else None
-        )
+        frame = pd.read_csv(io.BytesIO(content), index_col=index_col, parse_dates=parse_dates)
     return attach(frame, embedded_provenance({file_name: content}, source))
 
 

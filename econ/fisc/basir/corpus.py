@@ -107,7 +107,7 @@ def _maker(name: str, content: bytes, day: dt.date) -> Callable[[], pd.DataFrame
             budget_year=budget_year(day),
             kind=budget_kind(day),
             number=[n if n is not None else -1 for n in frame.attrs["numbers"]],
-            words=frame["text"].str.split().str.len(),
+            words=[len(text.split()) for text in frame["text"]],
             file=name,
         )
         return frame[list(COLUMNS)]

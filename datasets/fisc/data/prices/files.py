@@ -13,7 +13,7 @@ import pandas as pd
 
 from fisc.core.arguments import check_is
 from fisc.core.errors import DataError, check_option, nearest
-from fisc.core.frames import TableLike, as_frame, is_table
+from fisc.core.frames import TableLike, as_frame
 from fisc.data.prices.checks import assemble
 from fisc.data.prices.columns import Layout, find_layout
 from fisc.data.prices.dates import parse_dates, parse_numbers
@@ -158,7 +158,7 @@ def read_prices(
         shape,
         status=_report(raw),
         options=options,
-        inputs={"table": as_frame("path", path)} if is_table(path) else {"file": Path(path)},
+        inputs={"file": Path(path)} if isinstance(path, str | os.PathLike) else {"table": _table(path)},
         source=_where(path),
         warn_level=3,
     )
@@ -190,10 +190,10 @@ def read_raw(
     check_option("on_duplicates", on_duplicates, get_args(OnDuplicates))
     wanted = _wanted(tickers)
     where = _where(path)
-    if is_table(path):
-        table, decimal = index_to_columns(as_frame("path", path)), "."
-    else:
+    if isinstance(path, str | os.PathLike):
         table, decimal = read_table(Path(path), encoding)
+    else:
+        table, decimal = index_to_columns(_table(path)), "."
     layout = find_layout(table, columns, where)
     if not len(table):
         raise DataError(f"{where}: a header and no rows; expected prices")
@@ -215,10 +215,15 @@ def read_raw(
 
 def _where(path: str | os.PathLike[str] | TableLike) -> str:
     """Name a file or table in messages."""
-    return "the table" if is_table(path) else Path(path).name
+    return Path(path).name if isinstance(path, str | os.PathLike) else "the table"
 
 
-def _wanted(tickers: Sequence[str] | None) -> list[str] | None:
+def _table(data: TableLike) -> pd.DataFrame:
+    """Return a table of any library as a DataFrame."""
+    return as_frame("path", data, what="the path of a file, or prices")
+
+
+def _wanted(tickers: object) -> list[str] | None:
     """Return the tickers asked for; None for all."""
     if tickers is None or isinstance(tickers, str):
         return None if tickers is None else [tickers]

@@ -63,12 +63,12 @@ def index_to_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with an index that is more than row numbers as its first columns."""
     if isinstance(table.index, pd.RangeIndex):
         return table
-    name = table.index.name
-    if isinstance(table.columns, pd.MultiIndex):
-        name = name or "Date"
-    elif isinstance(table.index, pd.DatetimeIndex) and name is None:
-        name = "date"
-    return (table.rename_axis(name) if name is not None else table).reset_index()
+    if table.index.name is None:
+        if isinstance(table.columns, pd.MultiIndex):
+            table = table.rename_axis("Date")
+        elif isinstance(table.index, pd.DatetimeIndex):
+            table = table.rename_axis("date")
+    return table.reset_index()
 
 
 def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
