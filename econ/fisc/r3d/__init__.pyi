@@ -1,3 +1,4 @@
+from .balance import balance as balance
 from .bands import Limits as Limits
 from .density import DensityTest as DensityTest
 from .density import density_test as density_test
@@ -5,11 +6,7 @@ from .designs import DESIGNS as DESIGNS
 from .designs import Simulation as Simulation
 from .designs import simulate as simulate
 from .diagnostics import Diagnosis as Diagnosis
-from .diagnostics import balance as balance
 from .diagnostics import placebo_cutoffs as placebo_cutoffs
-from .frontend import BandwidthChoice as BandwidthChoice
-from .frontend import select_bandwidth as select_bandwidth
-from .frontend import unit_quantiles as unit_quantiles
 from .functionals import Functional as Functional
 from .mean import MeanEffect as MeanEffect
 from .model import r3d as r3d
@@ -17,4 +14,7 @@ from .montecarlo import MonteCarlo as MonteCarlo
 from .montecarlo import monte_carlo as monte_carlo
 from .result import R3DResult as R3DResult
 from .sensitivity import Sensitivity as Sensitivity
+from .steps import BandwidthChoice as BandwidthChoice
+from .steps import select_bandwidth as select_bandwidth
+from .steps import unit_quantiles as unit_quantiles
 from .testing import HypothesisTest as HypothesisTest

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
+from scipy.stats import norm
 
 from fisc.core import DataError
+from fisc.core.arrays import FloatArray
 
-from .kernels import FloatArray
+from .options import Band
 from .process import Process, critical_value
-
-Band = Literal["constant", "studentized", "pointwise", "anderson_rubin"]
-BANDS: tuple[Band, ...] = ("constant", "studentized", "pointwise", "anderson_rubin")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +31,6 @@ class Limits:
     critical_value: float
 
 
-def standard_errors(process: Process, contrast: FloatArray) -> FloatArray:
-    """Conditional standard errors sqrt(diag(L' C L)), shape (m,); no simulation."""
-    variance = np.einsum("im,ij,jm->m", contrast, process.covariance, contrast, optimize=True)
-    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
-
-
 def make_band(
     kind: Band,
     alpha: float,
@@ -49,35 +41,14 @@ def make_band(
     jump: FloatArray,
     first_stage: float | None,
 ) -> Limits:
-    """Band with coverage 1 - alpha.
+    """Band with coverage 1 - alpha around tau, shape (m,).
 
-    Parameters
-    ----------
-    kind : {"constant", "studentized", "pointwise", "anderson_rubin"}
-        Same half width everywhere (simultaneous); half width proportional to the standard error
-        (simultaneous); normal intervals point by point (not simultaneous); inversion of a test that
-        does not divide by the first stage (simultaneous, fuzzy designs).
-    alpha : float
-        One minus coverage.
-    tau, se : array, shape (m,)
-        Effect and its standard error.
-    process : Process
-        Errors of the limits.
-    contrast : array, shape (2M, m)
-        Error of tau as a linear map of the process.
-    jump : array, shape (m,)
-        Jump of the outcome, not divided by the first stage.
-    first_stage : float or None
-        Jump of the treatment; None in sharp designs.
-
-    Returns
-    -------
-    Limits
-        The band.
+    Half width the same everywhere (simultaneous); proportional to the standard error (simultaneous); normal
+    intervals point by point (not simultaneous); or inversion of a test that does not divide by the first
+    stage (simultaneous, fuzzy designs). `contrast`, shape (2M, m), gives the error of tau as a linear map of
+    the process; `jump` is that of the outcome, not divided by the first stage, which is None in sharp designs.
     """
     if kind == "pointwise":
-        from scipy.stats import norm
-
         c = float(norm.ppf(1.0 - alpha / 2.0))
         return Limits(tau - c * se, tau + c * se, c)
     if kind == "anderson_rubin":

@@ -9,17 +9,15 @@ or shifting the outcome changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from .kernels import DENSITY_RULE, FloatArray, Kernel, boundary_constants, kernel_weights
-from .localpoly import SideFit, fit_side
-from .quantiles import IntArray
-from .scores import sum_by
+from fisc.core.arrays import FloatArray, IntArray
 
-Selector = Literal["mse", "cer", "msetwo"]
-SELECTORS: tuple[Selector, ...] = ("mse", "cer", "msetwo")
+from .kernels import DENSITY_RULE, boundary_constants, kernel_weights
+from .localpoly import SideFit, fit_side
+from .options import Kernel, Selector
+from .scores import sum_by
 
 # Windows are this much wider than the distance of the last unit they must hold,
 # because kernels vanish at the edge.
@@ -30,31 +28,15 @@ UNITS_PER_COEFFICIENT = 10
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selected bandwidths and what they rest on.
+    """Selected bandwidths and what they rest on."""
 
-    Attributes
-    ----------
-    minus, plus : array, shape (1,) or (m,)
-        Bandwidths in units of x.
-    pilot : float
-        Bandwidth of the pilot fit of the (s+1)-th derivative.
-    density : float
-        Density of x at the cutoff.
-    floor, cap : float
-        Limits that were applied (the floor is the larger of the two sides).
-    bias, variance, regularisation : array, shape (m,)
-        B, V and Reg of h = [(1 + 2 nu) V / (2 (s+1-nu) n (B^2 + Reg))]^(1/(2s+3)).
-    """
-
-    minus: FloatArray
+    minus: FloatArray  # (1,) or (m,), in units of x
     plus: FloatArray
-    pilot: float
-    density: float
-    floor: float
-    cap: float
-    bias: FloatArray
-    variance: FloatArray
-    regularisation: FloatArray
+    pilot: float  # bandwidth of the pilot fit of the (s+1)-th derivative
+    density: float  # of x at the cutoff
+    bias: FloatArray  # (m,), B of h = [(1 + 2 nu) V / (2 (s+1-nu) n (B^2 + Reg))]^(1/(2s+3))
+    variance: FloatArray  # (m,), V
+    regularisation: FloatArray  # (m,), Reg
 
 
 def density_at_cutoff(x: FloatArray, kernel: Kernel) -> float:
@@ -93,35 +75,11 @@ def select(
     B = beta_+ D_+ - beta_- D_-, V = (v_+ sigma2_+ + v_- sigma2_-) / f and
     Reg = beta_+^2 Var(D_+) + beta_-^2 Var(D_-); D is the (s+1)-th Taylor coefficient at 0.
 
-    Parameters
-    ----------
-    x : array, shape (n,)
-        Running variable less the cutoff, ascending.
-    outcomes : array, shape (n, m)
-        Unit quantiles, or the treatment as one column.
-    kernel : {"triangular", "epanechnikov", "uniform"}
-        The kernel.
-    p : int
-        Order of the fit the bandwidth is for; sets the floor of 10 (p+1) units a side.
-    s : int
-        Order for which h is optimal; the fit of order s+1 then corrects the bias.
-    deriv : int
-        0 for a jump in level, 1 for a kink.
-    selector : {"mse", "cer", "msetwo"}
-        "cer" shrinks h by n^(-s/((2s+3)(s+3))), which minimises coverage error; "msetwo" selects on
-        each side for its own limit.
-    pool : array, shape (m,), optional
-        Weights of the quantiles: one bandwidth that minimises the integrated error. Without it each
-        outcome gets its own.
-    unit_weights : array, shape (n,), optional
-        Positive unit weights, mean one.
-    clusters : int array, shape (n,), optional
-        Variances then allow for correlation within clusters.
-
-    Returns
-    -------
-    Selection
-        The bandwidths and their ingredients.
+    `x` of shape (n,) ascends from below the cutoff at 0; outcomes have shape (n, m). h is optimal for a fit of
+    order s, and at least wide enough for 10 (p+1) units a side, where a fit of order p = s+1 corrects the
+    bias. "cer" shrinks h by n^(-s/((2s+3)(s+3))), which minimises coverage error; "msetwo" selects on
+    each side for its own limit. `pool` of shape (m,) weights the quantiles for one bandwidth that minimises
+    the integrated error; without it each outcome gets its own.
 
     References
     ----------
@@ -174,8 +132,6 @@ def select(
         plus=h[True],
         pilot=pilot,
         density=density,
-        floor=max(floors.values()),
-        cap=cap,
         bias=bias[True] - bias[False],
         variance=variance[True] + variance[False],
         regularisation=regularisation[True] + regularisation[False],

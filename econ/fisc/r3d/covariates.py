@@ -5,43 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from fisc.core import DataError
+from fisc.core.arrays import FloatArray
 
-from .estimation import Bandwidths, Design
-from .kernels import FloatArray, kernel_weights
+from .kernels import kernel_weights
 from .localpoly import window
+from .options import Options
 from .sample import Sample
 
 _COLLINEAR = 1e-10
 
 
-def adjust(sample: Sample, design: Design, bandwidths: Bandwidths) -> tuple[FloatArray, FloatArray]:
-    """Outcome curves net of covariates, Q_i(q) - (Z_i - Zbar)' gamma(q).
-
-    gamma(q) comes from the joint local regression of Q(q) on a polynomial in x on each side and on Z
-    (Calonico, Cattaneo, Farrell and Titiunik 2019, Review of Economics and Statistics 101, 442-451).
-    The covariates must not jump at the cutoff themselves: test that with `balance`.
-
-    Parameters
-    ----------
-    sample : Sample
-        With covariates of shape (n, k).
-    design : Design
-        Kernel and order.
-    bandwidths : Bandwidths
-        Of the outcome.
-
-    Returns
-    -------
-    (array (n, m), array (k, m))
-        Adjusted curves, and gamma.
-    """
-    return adjust_outcomes(sample, sample.curves, design, bandwidths.minus, bandwidths.plus)
-
-
-def adjust_outcomes(
-    sample: Sample, outcomes: FloatArray, design: Design, h_minus: FloatArray, h_plus: FloatArray
+def adjust(
+    sample: Sample, outcomes: FloatArray, options: Options, h_minus: FloatArray, h_plus: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """`adjust` for any outcomes of shape (n, m); bandwidths of shape (1,) or (m,)."""
+    """Outcomes (n, m) net of covariates, Q_i(q) - (Z_i - Zbar)' gamma(q), and gamma (k, m).
+
+    Bandwidths have shape (1,) or (m,). gamma(q) comes from the joint local regression of Q(q) on a
+    polynomial in x on each side and on Z (Calonico, Cattaneo, Farrell and Titiunik 2019, Review of Economics
+    and Statistics 101, 442-451). The covariates must not jump at the cutoff themselves: test that with
+    `balance`.
+    """
     assert sample.covariates is not None
     m = outcomes.shape[1]
     gamma = np.empty((sample.covariates.shape[1], m))
@@ -49,7 +32,7 @@ def adjust_outcomes(
     for pair in np.unique(pairs, axis=1).T:
         columns = np.flatnonzero((pairs == pair[:, None]).all(axis=0))
         gamma[:, columns] = _coefficients(
-            sample, outcomes[:, columns], design, float(pair[0]), float(pair[1])
+            sample, outcomes[:, columns], options, float(pair[0]), float(pair[1])
         )
     rows = np.r_[window(sample.x, float(h_minus.max()), False), window(sample.x, float(h_plus.max()), True)]
     centre = sample.covariates[rows].mean(axis=0)
@@ -57,7 +40,7 @@ def adjust_outcomes(
 
 
 def _coefficients(
-    sample: Sample, outcomes: FloatArray, design: Design, h_minus: float, h_plus: float
+    sample: Sample, outcomes: FloatArray, options: Options, h_minus: float, h_plus: float
 ) -> FloatArray:
     """Gamma by partialling the side polynomials out of outcomes and covariates."""
     assert sample.covariates is not None
@@ -66,11 +49,11 @@ def _coefficients(
     for plus, h in ((False, h_minus), (True, h_plus)):
         rows = window(sample.x, h, plus)
         u = sample.x[rows] / h
-        mass = kernel_weights(u, design.kernel)
+        mass = kernel_weights(u, options.kernel)
         if sample.unit_weights is not None:
             mass = mass * sample.unit_weights[rows]
         root = np.sqrt(mass)[:, None]
-        basis, _ = np.linalg.qr(root * u[:, None] ** np.arange(design.p + 1))
+        basis, _ = np.linalg.qr(root * u[:, None] ** np.arange(options.p + 1))
         for parts, values in ((parts_z, sample.covariates[rows]), (parts_y, outcomes[rows])):
             weighted = root * values
             parts.append(weighted - basis @ (basis.T @ weighted))

@@ -6,21 +6,25 @@ stocks, and the running variable is the log distance of their equal-weight index
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+from fisc.core import as_dated, record, renamed
+from fisc.core.frames import TableLike
+from fisc.data import load_sp500
+from fisc.report import Figure, Section, Table
 
-    from fisc.report import Section
+from . import plots
+from .diagnostics import placebo_cutoffs
+from .model import r3d
+from .summary import selected_rows, verdict
 
 HORIZON = 21
 AVERAGE = 200
 DECILES = np.arange(1, 10) / 10
 
 
-def crossing_data(prices: pd.DataFrame, horizon: int = HORIZON, average: int = AVERAGE) -> pd.DataFrame:
+def crossing_data(prices: TableLike, horizon: int = HORIZON, average: int = AVERAGE) -> pd.DataFrame:
     """Build the long data of the demonstration from daily prices.
 
     Parameters
@@ -46,8 +50,7 @@ def crossing_data(prices: pd.DataFrame, horizon: int = HORIZON, average: int = A
     >>> crossing_data(prices, horizon=2, average=3)["day"].nunique()
     3
     """
-    import pandas as pd
-
+    prices = as_dated("prices", prices, what="daily prices")
     returns = prices.pct_change(fill_method=None)
     index = (1.0 + returns.mean(axis=1).fillna(0.0)).cumprod()
     distance = pd.Series(np.log(index / index.rolling(average).mean()), index=prices.index)
@@ -62,28 +65,20 @@ def crossing_data(prices: pd.DataFrame, horizon: int = HORIZON, average: int = A
     return long
 
 
-def demo_section(seed: int = 0) -> Section:
+@renamed(seed="random_state")
+def demo_section(random_state: int = 0) -> Section:
     """Fit the demonstration and say what the bands say.
 
     Parameters
     ----------
-    seed : int
-        Of the draws behind the bands.
+    random_state : int
+        Seed of the draws behind the bands.
 
     Returns
     -------
     Section
         Effect, limit curves, RD picture, manipulation test; offline, the same for the same seed.
     """
-    from fisc.core import record
-    from fisc.data import load_sp500
-    from fisc.report import Figure, Section, Table
-
-    from . import plots
-    from .diagnostics import placebo_cutoffs
-    from .model import r3d
-    from .summary import selected_rows, verdict
-
     prices = load_sp500()
     data = crossing_data(prices)
     fit = r3d(
@@ -93,9 +88,9 @@ def demo_section(seed: int = 0) -> Section:
         unit="day",
         cluster="quarter",
         quantiles=DECILES,
-        random_state=seed,
+        random_state=random_state,
     )
-    placebo = placebo_cutoffs(fit, random_state=seed)
+    placebo = placebo_cutoffs(fit, random_state=random_state)
     tried = placebo[placebo["placebo"]]
     mean = fit.functional("mean")
     size = (
@@ -141,6 +136,6 @@ def demo_section(seed: int = 0) -> Section:
             "The twenty stocks were picked because they survived; levels of returns are too good.",
         ),
         provenance=record(
-            options=fit.provenance.options, inputs={"prices": prices}, seed=seed, notes=fit.warnings
+            options=fit.provenance.options, inputs={"prices": prices}, seed=random_state, notes=fit.warnings
         ),
     )

@@ -7,18 +7,23 @@ its slope at the cutoff is the density there. No binning and no choice of bandwi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import norm
 
-from fisc.core import DataError, check_option
+from fisc.core import DataError, check_array, check_number, check_option, check_whole
+from fisc.core.arrays import FloatArray
 from fisc.report import Result
+from fisc.report.style import MUTED, axes_of, reference_line, styled
 
-from .kernels import KERNELS, FloatArray, Kernel, boundary_constants, kernel_weights
+from .kernels import boundary_constants, kernel_weights
+from .options import Kernel
+from .plots import ABOVE, BELOW
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 
@@ -73,15 +78,49 @@ class DensityTest(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row."""
-        import pandas as pd
-
         return pd.DataFrame([{k: v for k, v in self.__dict__.items() if k != "x"}])
 
+    @styled
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Histogram of x on both sides with the estimated densities at the cutoff."""
-        from .plots import running_density
-
-        return running_density(self, ax)
+        """Histogram of the running variable with the estimated densities at the cutoff."""
+        ax = axes_of(ax)
+        x, c = self.x, self.cutoff
+        width = 2.0 * float(np.subtract(*np.quantile(x, [0.75, 0.25]))) * x.size ** (-1 / 3)
+        low, high = np.quantile(x, [0.005, 0.995])
+        fine = max(float(high - low), 1e-12) / 24
+        width = min(width, fine) if width > 0.0 else fine
+        left = c - width * np.arange(int(np.ceil(max(c - low, 0.0) / width)) + 1)[::-1]
+        right = c + width * np.arange(int(np.ceil(max(high - c, 0.0) / width)) + 1)
+        for edges, colour, label in ((left, BELOW, "below"), (right, ABOVE, "above")):
+            if edges.size > 1:
+                counts, _ = np.histogram(x[x < c] if label == "below" else x[x >= c], edges)
+                ax.bar(
+                    edges[:-1],
+                    counts / (x.size * width),
+                    width=width,
+                    align="edge",
+                    color=colour,
+                    alpha=0.35,
+                    edgecolor="white",
+                    label=f"units {label} the cutoff",
+                )
+        reach = 0.06 * float(high - low)
+        for value, se, shift, colour in (
+            (self.density_minus, self.se_minus, -reach, BELOW),
+            (self.density_plus, self.se_plus, reach, ABOVE),
+        ):
+            half = [[min(1.96 * se, max(value, 0.0))], [1.96 * se]]  # a density is not negative
+            ax.errorbar(
+                c + 0.25 * shift, value, yerr=half, fmt="o", color=colour, capsize=4, linewidth=2.0, zorder=4
+            )
+        ax.plot([], [], "o", color=MUTED, label="density at the cutoff, 95% interval")
+        reference_line(ax, c, which="x")
+        ax.set_xlabel("running variable")
+        ax.set_ylabel("density")
+        ax.set_title(f"Running variable at the cutoff (no jump: p = {self.p_value:.2g})")
+        ax.set_ylim(0.0, ax.get_ylim()[1] * 1.25)
+        ax.legend(loc="upper left", ncols=2)
+        return ax
 
 
 def density_test(
@@ -130,14 +169,12 @@ def density_test(
     >>> density_test(np.where(np.abs(x) < 0.1, np.abs(x), x)).p_value < 0.05  # nobody stays just below
     True
     """
-    from scipy.stats import norm
-
-    check_option("kernel", kernel, KERNELS)
-    if isinstance(p, bool) or not isinstance(p, int) or p < 1:
-        raise DataError(f"p={p!r}; give a whole number of at least 1")
-    values = np.sort(np.asarray(x, dtype=float) - cutoff)
-    if values.ndim != 1 or not np.isfinite(values).all():
+    check_option("kernel", kernel, get_args(Kernel))
+    p, cutoff = check_whole("p", p, least=1), check_number("cutoff", cutoff)
+    values = check_array("x", x, what="one finite number per unit") - cutoff
+    if values.ndim != 1:
         raise DataError("x must be a one-dimensional array of finite numbers, one per unit")
+    values.sort()
     n = values.size
     zero = int(np.searchsorted(values, 0.0, side="left"))
     least = 2 * (p + 3)

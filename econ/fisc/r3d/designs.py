@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
+from scipy.stats import exponnorm, norm
 
-from fisc.core import check_option, check_seed, check_whole
+from fisc.core import check_option, check_seed, check_whole, renamed
+from fisc.core.arrays import AnyArray, FloatArray
 
-from .kernels import FloatArray
+from .inputs import check_quantiles
+from .options import DesignName
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-DesignName = Literal["repo1", "repo2", "paper1", "paper2", "fuzzy1", "lee"]
-DESIGNS: tuple[DesignName, ...] = ("repo1", "repo2", "paper1", "paper2", "fuzzy1", "lee")
+DESIGNS: tuple[DesignName, ...] = get_args(DesignName)
 DECILES = np.arange(1, 10) / 10
 UNIT_SIZE = 50
 
@@ -63,10 +63,11 @@ class Simulation:
         return {**self.columns, "treatment": self.treatment, "quantiles": self.quantiles}
 
 
+@renamed(seed="random_state")
 def simulate(
     design: DesignName,
     n: int = 200,
-    seed: int = 0,
+    random_state: int = 0,
     *,
     quantiles: FloatArray | None = None,
     unit_size: int = UNIT_SIZE,
@@ -83,7 +84,7 @@ def simulate(
         "lee": strong curvature and few units above the cutoff, scale up by e^0.2.
     n : int
         Units.
-    seed : int
+    random_state : int
         Same seed, same bits.
     quantiles : array, optional
         Where `truth` is evaluated; deciles by default.
@@ -108,20 +109,16 @@ def simulate(
 
     Examples
     --------
-    >>> sim = simulate("paper1", n=4, seed=1, unit_size=2)
+    >>> sim = simulate("paper1", n=4, random_state=1, unit_size=2)
     >>> sim.data.shape, sim.truth[:2]
     ((8, 3), array([1.14, 1.14]))
     """
-    import pandas as pd
-
-    from .inputs import check_quantiles
-
     check_option("design", design, DESIGNS)
     n, unit_size = check_whole("n", n, least=1), check_whole("unit_size", unit_size, least=1)
-    seed = check_seed("seed", seed)
+    seed = check_seed("random_state", random_state)
     q = DECILES if quantiles is None else check_quantiles(quantiles)
     x, y, t = draw(design, n, np.random.default_rng([DESIGNS.index(design), n, seed]), unit_size)
-    columns: dict[str, Any] = {
+    columns: dict[str, AnyArray] = {
         "unit": np.repeat(np.arange(n), unit_size),
         "x": np.repeat(x, unit_size),
         "y": y.ravel(),
@@ -193,14 +190,9 @@ def _normal_exponential(
     )
 
 
-_DRAWS: dict[str, Callable[[FloatArray, FloatArray, np.random.Generator, int], Drawn]] = {
-    "repo1": _repo1,
-    "repo2": _repo2,
-    "paper1": _paper1,
-    "paper2": _paper2,
-    "fuzzy1": _fuzzy1,
-    "lee": _lee,
-}
+_DRAWS: dict[str, Callable[[FloatArray, FloatArray, np.random.Generator, int], Drawn]] = dict(
+    zip(DESIGNS, (_repo1, _repo2, _paper1, _paper2, _fuzzy1, _lee), strict=True)
+)
 
 
 def truth(design: str, q: FloatArray) -> FloatArray:
@@ -211,8 +203,6 @@ def truth(design: str, q: FloatArray) -> FloatArray:
     >>> truth("paper2", np.array([0.1, 0.9])).round(4)
     array([1.6264, 0.1155])
     """
-    from scipy.stats import exponnorm, norm
-
     q = np.asarray(q, dtype=float)
     if design == "lee":
         return np.asarray(SHIFT["lee"] + _LEE_WITHIN * (np.exp(_LEE_LOG_SCALE) - 1.0) * norm.ppf(q))

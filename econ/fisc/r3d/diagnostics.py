@@ -1,38 +1,39 @@
-"""Is the design credible? Manipulation, placebos, balance, donut, mass points, sizes, monotonicity, bandwidth."""
+"""Is the design credible? Manipulation, placebos, donut, mass points, sizes, monotonicity, bandwidth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import pandas as pd
+from scipy.stats import norm
 
 from fisc.core import DataError, check_option
-from fisc.report import Result
+from fisc.core.arrays import FloatArray
+from fisc.report import Figure, Result, Section, Table
+from fisc.report.style import MUTED, axes_of, reference_line, styled
 
+from .choice import Sides
 from .density import DensityTest, density_test
-from .kernels import FloatArray
-from .model import fit_sample, r3d
+from .fit import Fit
+from .fitting import fit_sample
+from .functionals import evaluate
+from .options import DiagnosisPicture, Options
+from .plots import ABOVE
+from .process import holm
 from .sample import Sample
-from .segments import Notes
-from .sensitivity import Sensitivity
-from .settings import Options
+from .sensitivity import Sensitivity, sensitivity
 from .summary import spans
-from .testing import holm
+from .testing import run_test
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-
-    from fisc.report import Section
-
-    from .result import R3DResult
 
 LEVEL = 0.05
 _PLACEBO_SHARES = (1 / 3, 2 / 3)
 _DONUT_SHARES = (0.05, 0.1, 0.2)
-DiagnosisPicture = Literal["placebo", "running", "sensitivity"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,21 +96,47 @@ class Diagnosis(Result):
         Axes
             Where it was drawn.
         """
-        from .plots import placebo_picture
-
-        check_option("kind", kind, ("placebo", "running", "sensitivity"))
+        check_option("kind", kind, get_args(DiagnosisPicture))
         if kind == "sensitivity":
             return self.bandwidths.plot(ax)
         if kind == "running":
             if self.density is None:
                 raise DataError("the manipulation test was not run, because a side has too few units")
             return self.density.plot(ax)
-        return placebo_picture(self, ax)
+        return self._plot_placebo(ax)
+
+    @styled
+    def _plot_placebo(self, ax: Axes | None = None) -> Axes:
+        """Mean effect with interval at the true cutoff and at placebo cutoffs."""
+        ax = axes_of(ax)
+        table = self.placebo
+        for placebo, colour, marker, label in (
+            (False, ABOVE, "D", "true cutoff"),
+            (True, MUTED, "o", "placebo cutoffs"),
+        ):
+            part = table[table["placebo"] == placebo]
+            half = np.array([part["mean_effect"] - part["lower"], part["upper"] - part["mean_effect"]])
+            ax.errorbar(
+                part["cutoff"],
+                part["mean_effect"],
+                yerr=half,
+                fmt=marker,
+                color=colour,
+                capsize=4,
+                linewidth=1.8,
+                label=label,
+            )
+        reference_line(ax, 0.0)
+        ax.set_xlabel("cutoff, units of the running variable")
+        ax.set_ylabel("mean effect, units of the outcome")
+        ax.set_title("Mean effect at the cutoff and at placebo cutoffs")
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.16 * (high - low))
+        ax.legend(loc="upper left", ncols=2)
+        return ax
 
     def section(self) -> Section:
         """Section of a report with all pictures."""
-        from fisc.report import Figure, Section, Table
-
         head = self.summary().splitlines()[0]
         kinds: list[tuple[DiagnosisPicture, str]] = [
             ("placebo", "Mean effect at the cutoff and at placebo cutoffs, which should show none."),
@@ -126,119 +153,127 @@ class Diagnosis(Result):
         return Section("Diagnostics of the design", body=head + ".", figures=figures, tables=tuple(tables))
 
 
-def diagnose(fit: R3DResult, *, random_state: int = 0) -> Diagnosis:
+def diagnose(fit: Fit, *, random_state: int = 0) -> Diagnosis:
     """Run every check on a fit; see `R3DResult.diagnose`."""
-    import pandas as pd
-
-    sample, options = fit.sample, replace(fit.options, compat=None)
-    rows: list[dict[str, Any]] = []
-
-    def add(check: str, finding: str, p: float = np.nan, verdict: str | None = None) -> None:
-        rows.append(
-            {
-                "check": check,
-                "finding": finding,
-                "p_value": p,
-                "verdict": verdict or ("look" if p < LEVEL else "ok"),
-            }
-        )
-
-    density: DensityTest | None = None
-    try:
-        density = density_test(sample.x + sample.cutoff, sample.cutoff, kernel=options.kernel)
-        add(
-            "manipulation of x",
-            f"density {density.density_minus:.3g} below, {density.density_plus:.3g} above",
-            density.p_value,
-        )
-    except DataError as error:
-        add("manipulation of x", str(error), verdict="not run")
+    options = replace(fit.options, compat=None)
     placebo = placebo_table(fit, options, random_state)
-    real = placebo[placebo["placebo"]] if len(placebo) else placebo
-    if len(real):
-        worst = real.iloc[int(real["p_holm"].argmin())]
-        add(
-            "placebo cutoffs",
-            f"{len(real)} tried, strongest at {worst['cutoff']:.4g}",
-            float(worst["p_holm"]),
-        )
-    else:
-        add("placebo cutoffs", "too few units on each side to place any", verdict="not run")
     covariates = _unit_level(fit, options, random_state)
-    for name, part in covariates.groupby("group", sort=False):
-        worst = part.iloc[int(part["p_holm"].argmin())]
-        add(str(name), f"strongest jump {worst['jump']:.3g} in {worst['variable']}", float(worst["p_holm"]))
     donut = _donut(fit, options, random_state)
-    if len(donut) > 1:
-        low, high = donut["mean_effect"].min(), donut["mean_effect"].max()
-        add("donut", f"mean effect {low:.4g} to {high:.4g}", verdict=_stable(fit, donut))
-    else:
-        add("donut", "too few units near the cutoff to leave any out", verdict="not run")
-    _describe(fit, sample, add)
-    bandwidths = fit.sensitivity()
-    means = bandwidths.table["mean_effect"].dropna()
-    finding = f"mean effect {means.min():.4g} to {means.max():.4g}"
-    add("bandwidth", finding, verdict=_stable(fit, bandwidths.table.dropna(subset=["mean_effect"])))
+    bandwidths = sensitivity(fit)
+    try:
+        density, first = density_of(fit), None
+    except DataError as error:
+        density, first = None, _check("manipulation of x", str(error), verdict="not run")
+    rows = [
+        first or _manipulation(density),
+        _placebos(placebo),
+        *_balance(covariates),
+        _near(fit, donut),
+        *_describe(fit),
+        _varied("bandwidth", fit, bandwidths.table.dropna(subset=["mean_effect"])),
+    ]
     return Diagnosis(pd.DataFrame(rows), placebo, donut, covariates, density, bandwidths)
 
 
-def _stable(fit: R3DResult, table: pd.DataFrame) -> str:
-    """Return "look" if some variant's interval leaves out the mean effect of the fit."""
-    estimate = fit.functional("mean").estimate
-    return "look" if ((table["lower"] > estimate) | (table["upper"] < estimate)).any() else "ok"
+def density_of(fit: Fit) -> DensityTest:
+    """Return the manipulation test of the running variable of a fit."""
+    sample = fit.sample
+    return density_test(sample.x + sample.cutoff, sample.cutoff, kernel=fit.options.kernel)
 
 
-def _describe(fit: R3DResult, sample: Sample, add: Any) -> None:
-    """Add the checks that are counts: mass points, sizes, monotonicity, first stage."""
+Check = dict[str, str | float]
+
+
+def _check(check: str, finding: str, p: float = np.nan, verdict: str | None = None) -> Check:
+    """Row of the table; without a verdict, what the p-value says."""
+    told = verdict or ("look" if p < LEVEL else "ok")
+    return {"check": check, "finding": finding, "p_value": p, "verdict": told}
+
+
+def _manipulation(density: DensityTest | None) -> Check:
+    assert density is not None  # else it was not run
+    finding = f"density {density.density_minus:.3g} below, {density.density_plus:.3g} above"
+    return _check("manipulation of x", finding, density.p_value)
+
+
+def _placebos(placebo: pd.DataFrame) -> Check:
+    real = placebo[placebo["placebo"]]
+    if not len(real):
+        return _check("placebo cutoffs", "too few units on each side to place any", verdict="not run")
+    worst = real.iloc[int(real["p_holm"].argmin())]
+    finding = f"{len(real)} tried, strongest at {worst['cutoff']:.4g}"
+    return _check("placebo cutoffs", finding, float(worst["p_holm"]))
+
+
+def _balance(covariates: pd.DataFrame) -> Iterator[Check]:
+    for name, part in covariates.groupby("group", sort=False):
+        worst = part.iloc[int(part["p_holm"].argmin())]
+        finding = f"strongest jump {worst['jump']:.3g} in {worst['variable']}"
+        yield _check(str(name), finding, float(worst["p_holm"]))
+
+
+def _near(fit: Fit, donut: pd.DataFrame) -> Check:
+    if len(donut) > 1:
+        return _varied("donut", fit, donut)
+    return _check("donut", "too few units near the cutoff to leave any out", verdict="not run")
+
+
+def _varied(name: str, fit: Fit, table: pd.DataFrame) -> Check:
+    """Say "look" if some variant's interval leaves out the mean effect of the fit."""
+    estimate = evaluate(fit, "mean").estimate
+    outside = ((table["lower"] > estimate) | (table["upper"] < estimate)).any()
+    means = table["mean_effect"]
+    finding = f"mean effect {means.min():.4g} to {means.max():.4g}"
+    return _check(name, finding, verdict="look" if outside else "ok")
+
+
+def _describe(fit: Fit) -> Iterator[Check]:
+    """Return the checks that are counts: mass points, sizes, monotonicity, first stage."""
+    sample = fit.sample
     for plus, side in ((False, "below"), (True, "above")):
         x = sample.x[sample.plus == plus]
         distinct = np.unique(x).size
-        share = 1.0 - distinct / x.size
-        verdict = "look" if distinct < 10 or share > 0.2 else "ok"
-        add(f"mass points {side}", f"{distinct} distinct values among {x.size} units", verdict=verdict)
+        few = distinct < 10 or 1.0 - distinct / x.size > 0.2
+        finding = f"{distinct} distinct values among {x.size} units"
+        yield _check(f"mass points {side}", finding, verdict="look" if few else "ok")
     if sample.sizes is not None:
         extreme = float(np.minimum(sample.q, 1.0 - sample.q).min())
         thin = float(np.mean(sample.sizes * extreme < 1.0))
         low, high = int(sample.sizes.min()), int(sample.sizes.max())
         finding = f"{low} to {high} values a unit; {thin:.0%} too small for the outermost quantile"
-        add("unit sizes", finding, verdict="look" if thin > 0.1 else "ok")
+        yield _check("unit sizes", finding, verdict="look" if thin > 0.1 else "ok")
     below, above = fit.projection_active
     finding = f"projection active on {below:.0%} of the grid below, {above:.0%} above"
     pooled = fit.quantiles[np.abs(fit.raw_plus - fit.q_plus) + np.abs(fit.raw_minus - fit.q_minus) > 0.0]
     if max(below, above) > 0.0:
         finding += f" (quantiles {spans(fit.quantiles, pooled)})"
-    add("monotone limit curves", finding, verdict="look" if max(below, above) > 0.1 else "ok")
+    yield _check("monotone limit curves", finding, verdict="look" if max(below, above) > 0.1 else "ok")
     if fit.first_stage is not None and fit.first_stage_se:
         f = (fit.first_stage / fit.first_stage_se) ** 2
-        add("first stage", f"jump {fit.first_stage:.3g}, F = {f:.3g}", verdict="look" if f < 10.0 else "ok")
+        finding = f"jump {fit.first_stage:.3g}, F = {f:.3g}"
+        yield _check("first stage", finding, verdict="look" if f < 10.0 else "ok")
 
 
-def _effect_row(fit: R3DResult) -> dict[str, float]:
-    mean = fit.functional("mean")
-    return {
-        "mean_effect": mean.estimate,
-        "lower": mean.lower,
-        "upper": mean.upper,
-        "p_nullity": fit.test("nullity").p_value,
-    }
+def effect_row(fit: Fit) -> dict[str, float]:
+    """Mean effect with its interval, and the p-value of no effect anywhere."""
+    mean = evaluate(fit, "mean")
+    p = run_test(fit, "nullity").p_value
+    return {"mean_effect": mean.estimate, "lower": mean.lower, "upper": mean.upper, "p_nullity": p}
 
 
-def _fit(sample: Sample, options: Options, random_state: int) -> R3DResult:
-    reduced = replace(options, band="constant")
-    return fit_sample(sample, reduced, None, None, None, random_state, Notes(silent=True), fingerprints=False)
+def _fit(sample: Sample, options: Options, random_state: int) -> Fit:
+    return fit_sample(sample, replace(options, band="constant"), random_state=random_state)
 
 
-def placebo_table(fit: R3DResult, options: Options, random_state: int) -> pd.DataFrame:
+def placebo_table(fit: Fit, options: Options, random_state: int) -> pd.DataFrame:
     """Effects at cutoffs inside each side, where there is none to be found.
 
     Only units of that side are used, so that the true jump does not leak into the placebos; in fuzzy
     designs the outcome's jump is tested.
     """
-    import pandas as pd
-
     sample = replace(fit.sample, treatment=None)
-    rows: list[dict[str, Any]] = [
-        {"cutoff": sample.cutoff, "placebo": False, **_effect_row(_fit(sample, options, random_state))}
+    rows: list[dict[str, float]] = [
+        {"cutoff": sample.cutoff, "placebo": False, **effect_row(_fit(sample, options, random_state))}
     ]
     for plus in (False, True):
         side = sample.take(sample.plus == plus)
@@ -249,14 +284,14 @@ def placebo_table(fit: R3DResult, options: Options, random_state: int) -> pd.Dat
                 again = _fit(shifted, options, random_state)
             except DataError:
                 continue
-            rows.append({"cutoff": shifted.cutoff, "placebo": True, **_effect_row(again)})
+            rows.append({"cutoff": shifted.cutoff, "placebo": True, **effect_row(again)})
     table = pd.DataFrame(rows).sort_values("cutoff", ignore_index=True)
     table["p_holm"] = np.nan
     table.loc[table["placebo"], "p_holm"] = holm(table.loc[table["placebo"], "p_nullity"].to_numpy())
     return table
 
 
-def placebo_cutoffs(fit: R3DResult, *, random_state: int = 0) -> pd.DataFrame:
+def placebo_cutoffs(fit: Fit, *, random_state: int = 0) -> pd.DataFrame:
     """Effects at placebo cutoffs, with those at the true one for comparison.
 
     Parameters
@@ -283,10 +318,8 @@ def placebo_cutoffs(fit: R3DResult, *, random_state: int = 0) -> pd.DataFrame:
     return placebo_table(fit, replace(fit.options, compat=None), random_state)
 
 
-def _unit_level(fit: R3DResult, options: Options, random_state: int) -> pd.DataFrame:
+def _unit_level(fit: Fit, options: Options, random_state: int) -> pd.DataFrame:
     """Jumps at the cutoff of unit-level variables: covariates and log unit sizes."""
-    import pandas as pd
-
     sample = fit.sample
     variables: list[tuple[str, str, FloatArray]] = []
     if sample.covariates is not None:
@@ -321,88 +354,34 @@ def _unit_level(fit: R3DResult, options: Options, random_state: int) -> pd.DataF
     return table
 
 
-def _normal_p(fit: R3DResult) -> float:
+def _normal_p(fit: Fit) -> float:
     """Return the two-sided p-value of a scalar jump; one that is rounding is no jump."""
-    from scipy.stats import norm
-
     jump, se = float(fit.tau[0]), float(fit.se[0])
     if abs(jump) <= 1e-9 * float(np.abs(fit.sample.curves).max()):
         return 1.0
     return float(2.0 * norm.sf(abs(jump) / se)) if se > 0.0 else 0.0
 
 
-def _donut(fit: R3DResult, options: Options, random_state: int) -> pd.DataFrame:
+def _donut(fit: Fit, options: Options, random_state: int) -> pd.DataFrame:
     """Mean effect without the units nearest to the cutoff, bandwidth kept."""
-    import pandas as pd
-
     sample = fit.sample
     h = float(np.mean(fit.bandwidth))
-    bandwidth = {"minus": fit.bandwidth_minus, "plus": fit.bandwidth_plus}
-    stage = fit.bandwidth_treatment
-    if stage is not None and np.ndim(stage):
-        stage = {"minus": stage[0], "plus": stage[1]}
+    stage: Sides | None = None
+    if fit.bandwidth_treatment is not None:
+        below, above = np.broadcast_to(fit.bandwidth_treatment, 2)
+        stage = {"minus": below, "plus": above}
     rows = []
     for share in (0.0, *_DONUT_SHARES):
         kept = sample.take(np.abs(sample.x) >= share * h) if share else sample
-        reduced = replace(options, band="constant")
         try:
             again = fit_sample(
-                kept, reduced, bandwidth, stage, None, random_state, Notes(silent=True), fingerprints=False
+                kept,
+                replace(options, band="constant"),
+                bandwidth={"minus": fit.bandwidth_minus, "plus": fit.bandwidth_plus},
+                bandwidth_treatment=stage,
+                random_state=random_state,
             )
         except DataError:
             continue
-        rows.append({"donut": share * h, "left_out": sample.x.size - kept.x.size, **_effect_row(again)})
+        rows.append({"donut": share * h, "left_out": sample.x.size - kept.x.size, **effect_row(again)})
     return pd.DataFrame(rows)
-
-
-def balance(
-    data: Any,
-    outcomes: Sequence[str],
-    *,
-    x: str,
-    unit: str,
-    random_state: int | None = 0,
-    **options: Any,
-) -> pd.DataFrame:
-    """Effects on outcomes that the cutoff should not move: predetermined variables, placebo outcomes.
-
-    Each is treated as distribution-valued, so that a jump anywhere in its distribution shows.
-
-    Parameters
-    ----------
-    data : DataFrame or path
-        Long micro-data.
-    outcomes : sequence of str
-        Columns to test.
-    x, unit : str
-        Columns of the running variable and the unit.
-    random_state : int, optional
-        Seed of the draws.
-    **options
-        Further arguments of `r3d`.
-
-    Returns
-    -------
-    DataFrame
-        One row a column: mean effect with interval, p-value of no effect at any quantile, and Holm's
-        adjustment over the columns.
-
-    Examples
-    --------
-    >>> from fisc.r3d import balance, simulate
-    >>> data = simulate("paper1", n=200, seed=5).data
-    >>> rng = np.random.default_rng(0)
-    >>> data["age"] = 40 + 10 * rng.standard_normal(len(data))
-    >>> balance(data, ["age"], x="x", unit="unit", quantiles=[0.25, 0.5, 0.75])["outcome"].tolist()
-    ['age']
-    """
-    import pandas as pd
-
-    if isinstance(outcomes, str) or not len(outcomes):
-        raise DataError(f"outcomes={outcomes!r}; give a list of column names")
-    rows = []
-    for name in outcomes:
-        fit = r3d(data, y=name, x=x, unit=unit, random_state=random_state, **options)
-        rows.append({"outcome": name, **_effect_row(fit)})
-    table = pd.DataFrame(rows)
-    return table.assign(p_holm=holm(table["p_nullity"].to_numpy()))

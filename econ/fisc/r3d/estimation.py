@@ -3,62 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from .kernels import FloatArray, Kernel
-from .localpoly import SideFit, fit_side
-from .projection import cell_widths, isotonic_rows, rearrange
-from .quantiles import IntArray
-from .sample import Sample
-from .scores import Residuals, scores
+from fisc.core import DataError
+from fisc.core.arrays import FloatArray, IntArray
 
-Method = Literal["simple", "frechet"]
-METHODS: tuple[Method, ...] = ("simple", "frechet")
+from .covariates import adjust
+from .design import Bandwidths
+from .localpoly import SideFit, fit_side
+from .options import Options
+from .projection import cell_widths, isotonic_rows, rearrange
+from .sample import Sample
+from .scores import scores
 
 # First stages smaller than this are indistinguishable from none in double precision.
 FIRST_STAGE_MIN = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
-    """How to estimate: the options that shape the estimator itself."""
-
-    method: Method = "frechet"
-    kernel: Kernel = "triangular"
-    p: int = 2
-    deriv: int = 0
-    residuals: Residuals = "hc3"
-
-
-@dataclass(frozen=True, slots=True)
-class Bandwidths:
-    """Bandwidths in units of x, each of shape (1,) or (m,); `t_*` for the treatment, shape (1,)."""
-
-    minus: FloatArray
-    plus: FloatArray
-    t_minus: FloatArray | None = None
-    t_plus: FloatArray | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SideScores:
-    """Scores of one side on the units any of its fits uses.
+    """Scores of one side on the units any of its fits uses."""
 
-    Attributes
-    ----------
-    rows : slice
-        The k units within the widest bandwidth.
-    curve : array, shape (k, m)
-        Scores of the limit curve.
-    stage : array, shape (k, 1) or (k, 0)
-        Scores of the limit of the treatment; no column in sharp designs.
-    """
-
-    rows: slice
-    curve: FloatArray
-    stage: FloatArray
+    rows: slice  # the k units within the widest bandwidth
+    curve: FloatArray  # (k, m), of the limit curve
+    stage: FloatArray  # (k, 1), of the limit of the treatment; (k, 0) in sharp designs
 
     @property
     def all(self) -> FloatArray:
@@ -80,7 +49,6 @@ class Estimate:
     raw_plus: FloatArray
     raw_minus: FloatArray
     first_stage: float
-    stage_limits: tuple[float, float]
     plus_scores: SideScores
     minus_scores: SideScores
     n_inside_plus: IntArray
@@ -88,44 +56,31 @@ class Estimate:
     adjustment: FloatArray | None = None
 
 
-def estimate(sample: Sample, design: Design, bandwidths: Bandwidths) -> Estimate:
+def estimate(sample: Sample, options: Options, bandwidths: Bandwidths) -> Estimate:
     """Fit both sides and collect the scores.
 
-    Parameters
-    ----------
-    sample : Sample
-        The prepared data.
-    design : Design
-        Method, kernel, order and residuals.
-    bandwidths : Bandwidths
-        In units of x.
-
-    Returns
-    -------
-    Estimate
-        With the Frechet method the limit curve and every fitted curve are projected on monotone
-        curves before residuals are taken (van Dijcke 2026, equations 20 to 22).
+    With the Frechet method the limit curve and every fitted curve are projected on monotone curves
+    before residuals are taken (van Dijcke 2026, equations 20 to 22).
     """
     curves, adjustment = sample.curves, None
     if sample.covariates is not None:
-        from .covariates import adjust
-
-        curves, adjustment = adjust(sample, design, bandwidths)
+        curves, adjustment = adjust(sample, curves, options, bandwidths.minus, bandwidths.plus)
     widths = cell_widths(sample.q)
     sides = {}
     for plus in (False, True):
         h = bandwidths.plus if plus else bandwidths.minus
-        fit = _fit(sample, curves, h, design, plus)
-        raw = _limit(fit, h, design.deriv)
+        fit = _fit(sample, curves, h, options, plus)
+        _enough_units(options, h, fit.n_inside, plus)
+        raw = _limit(fit, h, options.deriv)
         fitted = fit.fitted
         limit = raw
-        if design.method == "frechet":
+        if options.method == "frechet":
             fitted = isotonic_rows(fitted, widths)
-            limit = isotonic_rows(raw[None, :], widths)[0] if design.deriv == 0 else raw
-        elif design.deriv == 0:
+            limit = isotonic_rows(raw[None, :], widths)[0] if options.deriv == 0 else raw
+        elif options.deriv == 0:
             limit = rearrange(raw)
-        own = scores(fit, sample.x, curves, fitted, design.residuals, design.p, sample.clusters)
-        sides[plus] = (raw, limit, fit, own, *_stage(sample, design, bandwidths, plus))
+        own = scores(fit, sample.x, curves, fitted, options.residuals, options.p, sample.clusters)
+        sides[plus] = (raw, limit, fit, own, *_stage(sample, options, bandwidths, plus))
     raw_minus, minus, fit_minus, own_minus, t_minus, stage_minus = sides[False]
     raw_plus, plus_, fit_plus, own_plus, t_plus, stage_plus = sides[True]
     first_stage = 1.0 if sample.treatment is None else t_plus - t_minus
@@ -138,7 +93,6 @@ def estimate(sample: Sample, design: Design, bandwidths: Bandwidths) -> Estimate
         raw_plus=raw_plus,
         raw_minus=raw_minus,
         first_stage=first_stage,
-        stage_limits=(t_minus, t_plus),
         plus_scores=_merge(fit_plus.rows, own_plus, stage_plus),
         minus_scores=_merge(fit_minus.rows, own_minus, stage_minus),
         n_inside_plus=fit_plus.n_inside,
@@ -147,15 +101,26 @@ def estimate(sample: Sample, design: Design, bandwidths: Bandwidths) -> Estimate
     )
 
 
-def _fit(sample: Sample, outcomes: FloatArray, h: FloatArray, design: Design, plus: bool) -> SideFit:
+def _enough_units(options: Options, h: FloatArray, counts: IntArray, plus: bool) -> None:
+    """Refuse windows with fewer units than coefficients and one more, where residuals say nothing."""
+    least = options.p + 2
+    if counts.min() < least:
+        worst = int(np.argmin(counts))
+        raise DataError(
+            f"bandwidth {h[worst]:.6g} holds {counts[worst]} units {'at or above' if plus else 'below'} the cutoff, "
+            f"and p={options.p} needs at least {least} for standard errors: widen the bandwidth or lower p"
+        )
+
+
+def _fit(sample: Sample, outcomes: FloatArray, h: FloatArray, options: Options, plus: bool) -> SideFit:
     return fit_side(
         sample.x,
         outcomes,
         h,
-        design.p,
-        design.kernel,
+        options.p,
+        options.kernel,
         plus=plus,
-        deriv=design.deriv,
+        deriv=options.deriv,
         unit_weights=sample.unit_weights,
     )
 
@@ -166,7 +131,7 @@ def _limit(fit: SideFit, h: FloatArray, deriv: int) -> FloatArray:
 
 
 def _stage(
-    sample: Sample, design: Design, bandwidths: Bandwidths, plus: bool
+    sample: Sample, options: Options, bandwidths: Bandwidths, plus: bool
 ) -> tuple[float, tuple[slice, FloatArray] | None]:
     """Limit of the treatment on one side with its scores; own bandwidth, own weights."""
     if sample.treatment is None:
@@ -175,14 +140,12 @@ def _stage(
     assert h is not None  # set together with the treatment
     treatment = sample.treatment[:, None]
     if sample.covariates is not None:
-        from .covariates import adjust_outcomes
-
         assert bandwidths.t_minus is not None
         assert bandwidths.t_plus is not None
-        treatment, _ = adjust_outcomes(sample, treatment, design, bandwidths.t_minus, bandwidths.t_plus)
-    fit = _fit(sample, treatment, h, design, plus)
-    own = scores(fit, sample.x, treatment, fit.fitted, design.residuals, design.p, sample.clusters)
-    return float(_limit(fit, h, design.deriv)[0]), (fit.rows, own)
+        treatment, _ = adjust(sample, treatment, options, bandwidths.t_minus, bandwidths.t_plus)
+    fit = _fit(sample, treatment, h, options, plus)
+    own = scores(fit, sample.x, treatment, fit.fitted, options.residuals, options.p, sample.clusters)
+    return float(_limit(fit, h, options.deriv)[0]), (fit.rows, own)
 
 
 def _merge(rows: slice, own: FloatArray, stage: tuple[slice, FloatArray] | None) -> SideScores:

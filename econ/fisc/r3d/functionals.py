@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import norm
 
 from fisc.core import DataError, check_option
+from fisc.core.arrays import FloatArray
 from fisc.report import Result
 
-from .kernels import FloatArray
+from .fit import Fit
+from .inequality import gini, top_share, variance
+from .options import FunctionalName
 from .process import critical_value, p_value
-from .quantiles import trapezoid_weights
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .result import R3DResult
-
-FunctionalName = Literal["mean", "iqr", "variance", "gini", "top_share", "w2"]
-FUNCTIONALS: tuple[FunctionalName, ...] = ("mean", "iqr", "variance", "gini", "top_share", "w2")
+from .quantiles import grid_points, trapezoid_weights
 
 
 @dataclass(frozen=True)
@@ -77,86 +74,12 @@ class Functional(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row."""
-        import pandas as pd
-
         fields = ("estimate", "se", "lower", "upper", "p_value", "minus", "plus")
         return pd.DataFrame([[getattr(self, f) for f in fields]], index=[self.name], columns=list(fields))
 
 
-def _extended(q: FloatArray, curves: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Grid and curves carried flat to 0 and 1."""
-    grid = np.concatenate([[0.0], q, [1.0]])
-    return grid, np.concatenate([curves[..., :1], curves, curves[..., -1:]], axis=-1)
-
-
-def _cumulated(grid: FloatArray, curves: FloatArray) -> FloatArray:
-    """Trapezoid integral from 0 to each grid point, zero first."""
-    pieces = np.diff(grid) * (curves[..., 1:] + curves[..., :-1]) / 2
-    total = np.cumsum(pieces, axis=-1)
-    return np.concatenate([np.zeros_like(total[..., :1]), total], axis=-1)
-
-
-def gini(curves: FloatArray, q: FloatArray) -> FloatArray:
-    """Gini coefficient of quantile curves, by the trapezoid Lorenz curve.
-
-    The curve is carried flat beyond the grid, which lowers the level when tails are cut off
-    (a lognormal with sigma 1 has .5205; on .01, ..., .99 this gives .5062).
-
-    Parameters
-    ----------
-    curves : array, shape (..., m)
-        Quantile functions.
-    q : array, shape (m,)
-        Probabilities.
-
-    Returns
-    -------
-    array, shape (...)
-        NaN where the mean is not positive.
-
-    Examples
-    --------
-    >>> q = np.arange(1, 1000) / 1000
-    >>> round(float(gini(q, q)), 3)  # uniform on (0, 1)
-    0.333
-    """
-    grid, extended = _extended(q, curves)
-    mass = _cumulated(grid, extended)
-    mean = mass[..., -1]
-    positive = mean > 0.0
-    lorenz = mass / np.where(positive, mean, 1.0)[..., None]
-    area = _cumulated(grid, lorenz)[..., -1]
-    return np.where(positive, 1.0 - 2.0 * area, np.nan)
-
-
-def top_share(curves: FloatArray, q: FloatArray, top: float) -> FloatArray:
-    """Share of the total that the top `top` of the distribution holds, curves carried flat.
-
-    Examples
-    --------
-    >>> q = np.arange(1, 1000) / 1000
-    >>> round(float(top_share(q, q, 0.5)), 3)
-    0.75
-    """
-    grid, extended = _extended(q, curves)
-    mass = _cumulated(grid, extended)
-    cell = int(np.clip(np.searchsorted(grid, 1.0 - top, side="right") - 1, 0, grid.size - 2))
-    step = 1.0 - top - grid[cell]
-    slope = (extended[..., cell + 1] - extended[..., cell]) / (grid[cell + 1] - grid[cell])
-    below = mass[..., cell] + step * (extended[..., cell] + 0.5 * slope * step)
-    total = mass[..., -1]
-    return np.where(total > 0.0, 1.0 - below / np.where(total > 0.0, total, 1.0), np.nan)
-
-
-def variance(curves: FloatArray, q: FloatArray) -> FloatArray:
-    """Variance of the distribution with these quantiles, curves carried flat."""
-    grid, extended = _extended(q, curves)
-    mean = _cumulated(grid, extended)[..., -1]
-    return np.asarray(_cumulated(grid, (extended - mean[..., None]) ** 2)[..., -1])
-
-
 def evaluate(
-    fit: R3DResult,
+    fit: Fit,
     name: FunctionalName,
     *,
     interval: ArrayLike | None = None,
@@ -164,11 +87,8 @@ def evaluate(
     alpha: float | None = None,
 ) -> Functional:
     """Evaluate a functional of a fitted curve; see `R3DResult.functional`."""
-    from .testing import check_level, grid_points
-
-    check_option("functional", name, FUNCTIONALS)
-    level = fit.alpha if alpha is None else check_level(alpha)
-    q = fit.quantiles
+    check_option("functional", name, get_args(FunctionalName))
+    level, q = fit.level(alpha), fit.quantiles
     if name in ("mean", "iqr"):
         row = np.zeros(q.size)
         if name == "mean":
@@ -219,10 +139,8 @@ def _interpolation(q: FloatArray, at: float) -> FloatArray:
     return np.array([np.interp(at, q, unit) for unit in np.eye(q.size)])
 
 
-def _linear(fit: R3DResult, name: str, row: FloatArray, level: float) -> Functional:
+def _linear(fit: Fit, name: str, row: FloatArray, level: float) -> Functional:
     """Return a weighted sum of tau: exact conditional standard error, normal interval."""
-    from scipy.stats import norm
-
     weights = fit.contrast @ row
     estimate = float(fit.tau @ row)
     se = float(np.sqrt(weights @ fit.process.covariance @ weights))
@@ -234,7 +152,7 @@ def _linear(fit: R3DResult, name: str, row: FloatArray, level: float) -> Functio
     return Functional(name, estimate, se, estimate - z * se, estimate + z * se, p, plus, minus, level)
 
 
-def _distance(fit: R3DResult, level: float) -> Functional:
+def _distance(fit: Fit, level: float) -> Functional:
     """2-Wasserstein distance of the limit distributions, (int tau^2)^(1/2) over the grid's span.
 
     At zero distance the estimate is not normal. The interval |W - W_0| <= |error|_2 follows from the

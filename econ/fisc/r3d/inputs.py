@@ -7,34 +7,27 @@ counted `DataWarning`, and the message is kept for the result.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.core import DataError, check_option, is_number
+from fisc.core import DataError, as_frame, check_number, check_option, is_number, is_table
+from fisc.core.arrays import AnyArray, FloatArray
+from fisc.core.frames import TableLike
 
-from .kernels import FloatArray
-from .quantiles import RULES, Rule, segment_quantiles, trapezoid_weights
+from .files import is_lazy, is_relation, read_file, read_lazy, read_relation
+from .notes import Notes
+from .options import Missing, Rule
+from .quantiles import segment_quantiles, trapezoid_weights
 from .sample import Sample, build_sample
-from .segments import (
-    Columns,
-    Missing,
-    Notes,
-    Segments,
-    as_floats,
-    as_frame,
-    from_arrays,
-    from_columns,
-    per_unit,
-    some,
-    unit_level,
-)
+from .segments import Reading, Segments, from_arrays, from_table
+from .variables import Columns, as_floats, per_unit, some, unit_level
 
-if TYPE_CHECKING:
-    pass
+# Long micro-data, a Parquet or CSV file of them, or one array of values per unit.
+Data: TypeAlias = TableLike | str | Path | Sequence[ArrayLike] | AnyArray
 
 SHORTEST, LONGEST = 1e-20, 1e20  # reach of the running variable
 PERCENTILES = np.arange(1, 100) / 100
@@ -79,115 +72,80 @@ def check_quantiles(quantiles: ArrayLike | None) -> FloatArray:
     return q
 
 
-def prepare(
-    data: Any,
-    columns: Columns,
-    *,
-    quantile_matrix: ArrayLike | None,
-    quantiles: ArrayLike | None,
-    cutoff: float,
-    rule: Rule,
-    donut: float | tuple[float, float],
-    missing: Missing,
-    continuous_treatment: bool,
-    notes: Notes,
-    keep_plain: bool = False,
-) -> Sample:
-    """Read any accepted form of data into a checked `Sample` in ascending x.
+@dataclass(frozen=True)
+class Source:
+    """What the user gave as data, and how to read it."""
 
-    Parameters
-    ----------
-    data : DataFrame, path, sequence of arrays or None
-        Long micro-data, a Parquet or CSV file of it, one array a unit, or nothing when
-        `quantile_matrix` is given.
-    columns : Columns
-        Column names (long data) or arrays with one entry a unit.
-    quantile_matrix : array, shape (n, m), optional
-        Unit quantiles computed elsewhere.
-    quantiles : array, optional
-        Probabilities.
-    cutoff : float
-        Cutoff of the running variable.
-    rule : {"linear", "inverse_cdf", "weighted_hmisc"}
-        How unit quantiles are computed.
-    donut : float or (float, float)
-        Units closer to the cutoff than this are left out; (below, above) when a pair.
-    missing : {"drop", "raise"}
-        What to do with missing micro values.
-    continuous_treatment : bool
-        Whether a treatment other than 0 and 1 is allowed.
-    notes : Notes
-        Receives what was dropped.
-    keep_plain : bool
-        Keep quantiles that ignore the weights too.
+    data: Data | None
+    columns: Columns
+    quantile_matrix: ArrayLike | TableLike | None = None  # (n, m), unit quantiles computed elsewhere
+    quantiles: ArrayLike | None = None
+    cutoff: float = 0.0
+    rule: Rule = "linear"
+    donut: float | tuple[float, float] = 0.0  # left out around the cutoff; (below, above) when a pair
+    missing: Missing = "drop"
+    continuous_treatment: bool = False
+    keep_plain: bool = False  # keep quantiles that ignore the weights too
 
-    Returns
-    -------
-    Sample
-        Units in ascending order of x.
-    """
-    q = check_quantiles(quantiles)
-    check_option("quantile_rule", rule, RULES)
-    if not is_number(cutoff):
-        raise DataError(f"cutoff={cutoff!r} is not a finite number; give the threshold in units of x")
-    if quantile_matrix is not None:
-        if data is not None:
+
+def prepare(source: Source, notes: Notes) -> Sample:
+    """Read any accepted form of data into a checked `Sample` in ascending x; `notes` receives what was dropped."""
+    q = check_quantiles(source.quantiles)
+    check_option("quantile_rule", source.rule, get_args(Rule))
+    cutoff = check_number("cutoff", source.cutoff, what="the threshold in units of x, a finite number")
+    columns = source.columns
+    if source.quantile_matrix is not None:
+        if source.data is not None:
             raise DataError("both data and quantile_matrix were given; give one of them")
-        sample = _from_matrix(quantile_matrix, columns, q, quantiles is None, cutoff, notes)
+        sample = _from_matrix(source.quantile_matrix, columns, q, source.quantiles is None, notes)
     else:
-        parts = read_segments(data, columns, missing, notes, q, rule)
-        sample = _from_segments(parts, q, rule, cutoff, keep_plain)
-    _check_units(sample, columns, continuous_treatment)
+        reading = Reading(columns, q, source.rule, source.missing, notes)
+        sample = _sample_of(read(source.data, reading), reading, source.keep_plain)
+    sample = replace(sample, x=sample.x - cutoff, cutoff=cutoff)
+    _check_units(sample, columns, source.continuous_treatment)
     if sample.unit_weights is not None:
         sample = replace(sample, unit_weights=sample.unit_weights / sample.unit_weights.mean())
     sample = sample.take(np.argsort(sample.x, kind="stable"))
     if sample.clusters is not None:  # codes that do not depend on the order of the rows
         _, first, codes = np.unique(sample.clusters, return_index=True, return_inverse=True)
         sample = replace(sample, clusters=np.argsort(np.argsort(first))[codes])
-    return _leave_donut(sample, donut, notes)
+    return _leave_donut(sample, source.donut, notes)
 
 
-def read_segments(
-    data: Any,
-    columns: Columns,
-    missing: Missing,
-    notes: Notes,
-    q: FloatArray,
-    rule: Rule,
-    *,
-    with_x: bool = True,
-) -> Segments | Sample:
-    """Bring any form of micro-data into segments (or, for huge files, straight to quantiles)."""
+def read(data: Data | None, reading: Reading) -> Segments | Sample:
+    """Bring any form of micro-data into segments (or, for huge ones, straight to quantiles)."""
     if data is None:
         raise DataError(
             "no data: give a long DataFrame with y=, x= and unit= column names, a list of arrays with x=, a path to "
             "a Parquet or CSV file, or quantile_matrix= with x="
         )
     if isinstance(data, (str, Path)):
-        from .files import read_file
-
-        return read_file(Path(data), columns, missing, notes, q, rule, with_x=with_x)
+        return read_file(Path(data), reading)
+    if is_relation(data):
+        return read_relation(data, reading)
+    if is_lazy(data):
+        return read_lazy(data, reading)
     if isinstance(data, np.ndarray) and data.dtype != object and data.ndim == 2:
         raise DataError(
             f"data is a numeric array of shape {data.shape}; if its rows are unit quantiles pass "
             "quantile_matrix=, if they are micro values pass list(data)"
         )
     if isinstance(data, Sequence) or (isinstance(data, np.ndarray) and data.dtype == object):
-        return from_arrays(data, columns, missing, notes, with_x=with_x)
-    frame = as_frame(data)
-    names = [str(c) for c in frame.columns]
-    wanted = {name for name in vars(columns).values() if isinstance(name, str)}
-    twice = sorted({name for name in wanted if names.count(name) > 1})
-    if twice:
-        raise DataError(f"column names {twice} stand more than once in the data; give each its own name")
-    table = {name: frame.iloc[:, i] for i, name in enumerate(names)}
-    return from_columns(table, columns, missing, notes, with_x=with_x)
+        return from_arrays(data, reading)
+    if not is_table(data):
+        raise DataError(
+            f"data is of type {type(data).__name__}; give a table (pandas, polars, Arrow, DuckDB), a path, a list "
+            "of arrays or quantile_matrix="
+        )
+    return from_table(data, reading)
 
 
 def _from_matrix(
-    matrix: ArrayLike, columns: Columns, q: FloatArray, default_grid: bool, cutoff: float, notes: Notes
+    matrix: ArrayLike | TableLike, columns: Columns, q: FloatArray, default_grid: bool, notes: Notes
 ) -> Sample:
     """Sample of quantiles computed elsewhere."""
+    if is_table(matrix):
+        matrix = as_frame("quantile_matrix", matrix).to_numpy()
     curves = as_floats(matrix, "quantile_matrix")
     if curves.ndim != 2:
         raise DataError(f"quantile_matrix has shape {curves.shape}; expected units x quantiles")
@@ -213,29 +171,25 @@ def _from_matrix(
     labels = np.arange(n) if columns.unit is None else per_unit(columns.unit, n, "unit", numbers=False)
     level = unit_level(columns, n)
     means = curves @ trapezoid_weights(q)
-    return build_sample(level, curves, labels, np.arange(n), n, q, cutoff, None, means)
+    return build_sample(level, curves, labels, np.arange(n), n, q, None, means)
 
 
-def _from_segments(
-    segments: Segments | Sample, q: FloatArray, rule: Rule, cutoff: float, keep_plain: bool
-) -> Sample:
+def _sample_of(segments: Segments | Sample, reading: Reading, keep_plain: bool) -> Sample:
     """Return unit quantiles of segments."""
     if isinstance(segments, Sample):
-        return replace(segments, x=segments.x - cutoff, cutoff=cutoff)
-    curves = segment_quantiles(segments.y, segments.starts, segments.sizes, q, rule, segments.weights)
+        return segments
     sample = build_sample(
         segments.unit_level,
-        curves,
+        reading.quantiles(segments),
         segments.labels,
         segments.position,
         segments.n_given,
-        q,
-        cutoff,
+        reading.q,
         segments.sizes,
         segments.means(),
     )
     if keep_plain and segments.weights is not None:
-        plain = segment_quantiles(segments.y, segments.starts, segments.sizes, q)
+        plain = segment_quantiles(segments.y, segments.starts, segments.sizes, reading.q)
         sample = replace(sample, plain_curves=plain)
     return sample
 

@@ -10,39 +10,24 @@ integrated numerically.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-Kernel = Literal["triangular", "epanechnikov", "uniform"]
-KERNELS: tuple[Kernel, ...] = ("triangular", "epanechnikov", "uniform")
+from fisc.core.arrays import FloatArray, IntArray
+
+from .options import Kernel
 
 # K(|u|) = sum_j c_j |u|^j on [0, 1].
-_COEFFICIENTS: dict[str, tuple[float, ...]] = {
+_COEFFICIENTS: dict[Kernel, tuple[float, ...]] = {
     "triangular": (1.0, -1.0),
     "epanechnikov": (0.75, 0.0, -0.75),
     "uniform": (0.5,),
 }
 # Normal-reference constants of a kernel density estimate, h = kappa * spread * n^(-1/5).
-DENSITY_RULE: dict[str, float] = {"triangular": 2.576, "epanechnikov": 2.34, "uniform": 1.843}
+DENSITY_RULE: dict[Kernel, float] = dict(zip(_COEFFICIENTS, (2.576, 2.34, 1.843), strict=True))
 
 
 def kernel_weights(u: FloatArray, kernel: Kernel) -> FloatArray:
-    """Kernel weight at `u`, the edge |u| = 1 included.
-
-    Parameters
-    ----------
-    u : array
-        Distances to the cutoff in bandwidths, any shape.
-    kernel : {"triangular", "epanechnikov", "uniform"}
-        The kernel.
-
-    Returns
-    -------
-    array
-        Same shape as `u`; zero where |u| > 1.
+    """Weight at distances `u` in bandwidths, any shape, the edge |u| = 1 included.
 
     Examples
     --------
@@ -53,14 +38,14 @@ def kernel_weights(u: FloatArray, kernel: Kernel) -> FloatArray:
     distance = np.abs(u)
     if kernel == "triangular":
         weight = 1.0 - distance
-    elif kernel == "epanechnikov":
-        weight = 0.75 * (1.0 - distance * distance)
-    else:
+    elif kernel == "uniform":
         weight = np.full_like(distance, 0.5)
+    else:
+        weight = 0.75 * (1.0 - distance * distance)
     return np.where(distance <= 1.0, weight, 0.0)
 
 
-def _half_moments(coefficients: tuple[float, ...], orders: NDArray[np.intp]) -> FloatArray:
+def _half_moments(coefficients: tuple[float, ...], orders: IntArray) -> FloatArray:
     """int_0^1 u^j sum_l c_l u^l du for each j in `orders` (any shape)."""
     out = np.zeros(orders.shape)
     for power, coefficient in enumerate(coefficients):
@@ -69,22 +54,10 @@ def _half_moments(coefficients: tuple[float, ...], orders: NDArray[np.intp]) -> 
 
 
 def boundary_constants(kernel: Kernel, order: int, deriv: int = 0) -> tuple[float, float]:
-    """Bias and variance constant of one boundary coefficient, side x >= 0.
+    """Bias and variance constant of the `deriv`-th boundary coefficient of an order-`order` fit, side x >= 0.
 
-    Parameters
-    ----------
-    kernel : {"triangular", "epanechnikov", "uniform"}
-        The kernel.
-    order : int
-        Order s of the local polynomial.
-    deriv : int
-        Which coefficient, 0 for the intercept.
-
-    Returns
-    -------
-    (float, float)
-        beta = e' Gamma^{-1} Lambda_{s+1} and v = e' Gamma^{-1} Psi Gamma^{-1} e. On the side
-        x < 0 the variance constant is the same and beta is multiplied by (-1)^(s+1+deriv).
+    They are beta = e' Gamma^{-1} Lambda_{s+1} and v = e' Gamma^{-1} Psi Gamma^{-1} e. On the side
+    x < 0 the variance constant is the same and beta is multiplied by (-1)^(s+1+deriv).
 
     Examples
     --------

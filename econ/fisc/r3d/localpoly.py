@@ -13,9 +13,10 @@ from math import factorial
 import numpy as np
 
 from fisc.core import DataError
+from fisc.core.arrays import BoolArray, FloatArray, IntArray
 
-from .kernels import FloatArray, Kernel, kernel_weights
-from .quantiles import IntArray
+from .kernels import kernel_weights
+from .options import Kernel
 
 # Smallest reciprocal condition number of sqrt(K) R (in units of u) that counts as identified.
 RCOND_MIN = 1e-7
@@ -23,36 +24,18 @@ RCOND_MIN = 1e-7
 
 @dataclass(frozen=True, slots=True)
 class SideFit:
-    """A fit on one side; g = 1 with one bandwidth for all m outcomes, else g = m.
+    """A fit on one side; g = 1 with one bandwidth for all m outcomes, else g = m."""
 
-    Attributes
-    ----------
-    rows : slice
-        The k units within the (widest) bandwidth; x ascends, so they lie side by side.
-    root : array, shape (k, g)
-        Square root of kernel times unit weight.
-    coefficient_weights : array, shape (k, g)
-        Weights w_i with sum_i w_i Q_i = the coefficient asked for, per unit of x.
-    leverage : array, shape (k, g)
-        K_i R_i' G^{-1} R_i.
-    alpha : array, shape (p+1, m)
-        Coefficients in powers of u = x/h.
-    fitted : array, shape (k, m)
-        Fitted values at the units.
-    n_inside : int array, shape (g,)
-        Units with positive kernel weight.
-    """
-
-    rows: slice
-    root: FloatArray
-    coefficient_weights: FloatArray
-    leverage: FloatArray
-    alpha: FloatArray
-    fitted: FloatArray
-    n_inside: IntArray
+    rows: slice  # the k units within the (widest) bandwidth; x ascends, so they lie side by side
+    root: FloatArray  # (k, g), square root of kernel times unit weight
+    coefficient_weights: FloatArray  # (k, g), sum_i w_i Q_i = the coefficient asked for, per unit of x
+    leverage: FloatArray  # (k, g), K_i R_i' G^{-1} R_i
+    alpha: FloatArray  # (p+1, m), coefficients in powers of u = x/h
+    fitted: FloatArray  # (k, m), fitted values at the units
+    n_inside: IntArray  # (g,), units with positive kernel weight
 
     @property
-    def inside(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def inside(self) -> BoolArray:
         """Shape (k, g): whether a unit has positive weight."""
         return self.root > 0.0
 
@@ -68,36 +51,11 @@ def fit_side(
     deriv: int = 0,
     unit_weights: FloatArray | None = None,
 ) -> SideFit:
-    """Local polynomial of `order` at 0 on one side.
+    """Local polynomial of `order` at 0 on one side, of outcomes of shape (n, m).
 
-    Parameters
-    ----------
-    x : array, shape (n,)
-        Running variable less the cutoff, ascending; ties (x = 0) belong to the plus side.
-    outcomes : array, shape (n, m)
-        Unit quantiles, or the treatment as one column.
-    bandwidth : array, shape (1,) or (m,)
-        In units of x.
-    order : int
-        Order p of the polynomial.
-    kernel : {"triangular", "epanechnikov", "uniform"}
-        The kernel.
-    plus : bool
-        Which side.
-    deriv : int
-        Which derivative at 0 the `coefficient_weights` deliver.
-    unit_weights : array, shape (n,), optional
-        Positive weights of the units.
-
-    Returns
-    -------
-    SideFit
-        The fit.
-
-    Raises
-    ------
-    DataError
-        When the window holds too few distinct values of x for the order.
+    `x` of shape (n,) ascends, and x = 0 belongs to the plus side; `bandwidth` of shape (1,) or (m,) is in
+    units of x; `deriv` is the derivative at 0 that `coefficient_weights` deliver. A window with too few
+    distinct values of x for the order is a DataError.
 
     Examples
     --------

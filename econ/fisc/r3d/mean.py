@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fisc.core import DataError
 from fisc.report import Result
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .result import R3DResult
+from .fit import Fit
+from .functionals import evaluate
 
 
 @dataclass(frozen=True)
@@ -58,23 +57,11 @@ class MeanEffect(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row."""
-        import pandas as pd
-
         return pd.DataFrame([{k: v for k, v in self.__dict__.items() if k != "alpha"}])
 
 
-def mean_effect(fit: R3DResult) -> MeanEffect:
+def mean_effect(fit: Fit) -> MeanEffect:
     """Run rdrobust on the means of the units of a fit, with its own bandwidths and the fit's kernel.
-
-    Parameters
-    ----------
-    fit : R3DResult
-        A fit with its data.
-
-    Returns
-    -------
-    MeanEffect
-        Robust bias-corrected estimate and interval.
 
     References
     ----------
@@ -116,6 +103,6 @@ def mean_effect(fit: R3DResult) -> MeanEffect:
         conventional=float(out.coef.loc["Conventional"].iloc[0]),
         bandwidth_minus=float(out.bws.loc["h"].iloc[0]),
         bandwidth_plus=float(out.bws.loc["h"].iloc[1]),
-        curve_mean=fit.functional("mean").estimate,
+        curve_mean=evaluate(fit, "mean").estimate,
         alpha=fit.alpha,
     )

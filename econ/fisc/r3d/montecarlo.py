@@ -1,34 +1,33 @@
 """Monte Carlo evidence: coverage of the bands, size of the tests, error of the estimates.
 
-Replication r of a design with n units is ``simulate(design, n, seed=seed + r)``, so that every one of them
+Replication r of a design with n units is ``simulate(design, n, random_state + r)``, so that every one of them
 can be looked at alone, and results do not depend on the number of workers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Unpack, get_args
 
 import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
 
-from fisc.core import DataError, Provenance, check_option, record
-from fisc.report import Result
+from fisc.core import DataError, Provenance, check_option, record, renamed
+from fisc.core.arrays import FloatArray
+from fisc.report import Figure, Result, Section, Table
+from fisc.report.style import COLOURS, axes_of, reference_line, styled
 
-from .designs import DECILES, DESIGNS, UNIT_SIZE, DesignName, draw, truth
-from .estimation import METHODS, Method
-from .kernels import FloatArray
-from .model import fit_sample
+from .designs import DECILES, DESIGNS, UNIT_SIZE, draw, truth
+from .fitting import fit_sample
+from .options import DesignName, EstimatorOptions, Method, Options
 from .quantiles import segment_quantiles
 from .sample import Sample
-from .segments import Notes
-from .settings import Options, check_options
+from .testing import run_test
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-
-    from fisc.report import Section
 
 CHUNK = 25
 HOMOGENEOUS = ("repo1", "repo2", "paper1", "fuzzy1")
@@ -66,16 +65,46 @@ class MonteCarlo(Result):
         head = f"{len(self.table)} cells, coverage {low:.3f} to {high:.3f} (nominal {1 - self.alpha:g})"
         return head + "\n\n" + self.table.to_string(index=False, float_format=lambda v: f"{v:.3f}")
 
+    @styled
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Coverage by cell, with the nominal level."""
-        from .plots import monte_carlo_coverage
-
-        return monte_carlo_coverage(self, ax)
+        """Coverage of every cell with two simulation standard errors, and the nominal level."""
+        table = self.table
+        cells = table[["design", "n"]].drop_duplicates().reset_index(drop=True)
+        ax = axes_of(ax, height=max(3.2, 0.24 * len(cells) + 1.4))
+        methods = list(dict.fromkeys(table["method"]))
+        for i, method in enumerate(methods):
+            part = table[table["method"] == method].reset_index(drop=True)
+            y = np.arange(len(part)) + 0.22 * (i - 0.5 * (len(methods) - 1))
+            ax.errorbar(
+                part["coverage"],
+                y,
+                xerr=2 * part["mc_se"],
+                fmt="os^"[i % 3],
+                color=COLOURS[i],
+                capsize=2,
+                label=method,
+            )
+            if "r_coverage" in part:
+                ax.plot(
+                    part["r_coverage"],
+                    y,
+                    "os^"[i % 3],
+                    markerfacecolor="none",
+                    color=COLOURS[i],
+                    label=f"{method}, R package",
+                )
+        reference_line(ax, 1.0 - self.alpha, which="x")
+        ax.set_yticks(np.arange(len(cells)), [f"{row.design}, n = {row.n}" for row in cells.itertuples()])
+        ax.set_ylim(len(cells) - 0.4, -0.6)
+        ax.grid(axis="x")
+        ax.grid(axis="y", visible=False)
+        ax.set_xlabel(f"coverage of the {100 * (1 - self.alpha):g}% uniform band")
+        ax.set_title("Coverage by design")
+        ax.legend(loc="lower left" if table["coverage"].min() > 0.85 else "best")
+        return ax
 
     def section(self) -> Section:
         """Section of a report."""
-        from fisc.report import Figure, Section, Table
-
         figure = Figure.from_matplotlib(
             self.plot(),
             caption="Coverage of the uniform band by design and sample size.",
@@ -90,19 +119,20 @@ class MonteCarlo(Result):
         )
 
 
+@renamed(seed="random_state")
 def monte_carlo(
     designs: Sequence[DesignName] = DESIGNS,
     sizes: Sequence[int] = (100, 200, 500),
-    methods: Sequence[Method] = METHODS,
+    methods: Sequence[Method] = get_args(Method),
     *,
     reps: int = 500,
     n_boot: int = 999,
     alpha: float = 0.05,
-    seed: int = 0,
+    random_state: int = 0,
     reference: bool = False,
     n_jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-    **options: Any,
+    **options: Unpack[EstimatorOptions],
 ) -> MonteCarlo:
     """Estimate each design many times and compare with the truth.
 
@@ -116,8 +146,8 @@ def monte_carlo(
         Draws behind each band.
     alpha : float
         One minus nominal coverage.
-    seed : int
-        Replication r draws ``simulate(design, n, seed + r)``.
+    random_state : int
+        Replication r draws ``simulate(design, n, random_state + r)``.
     reference : bool
         Also run the R package's estimator (``compat="r3d-0.1"``) on the same draws.
     n_jobs : int, optional
@@ -140,19 +170,16 @@ def monte_carlo(
     >>> result.table["reps"].tolist()
     [10]
     """
-    import pandas as pd
-    from joblib import Parallel, delayed
-
     for name in designs:
         check_option("design", name, DESIGNS)
     for method in methods:
-        check_option("method", method, METHODS)
+        check_option("method", method, get_args(Method))
     if reps < 1 or min(sizes, default=0) < 20:
         raise DataError(
             f"reps={reps}, sizes={tuple(sizes)}; give at least one replication and sizes of at least 20 units"
         )
-    settings = {m: _options(m, n_boot, alpha, None, options) for m in methods}
-    rivals = {m: _options(m, n_boot, alpha, "r3d-0.1", options) for m in methods} if reference else {}
+    settings = {m: Options(m, n_boot=n_boot, alpha=alpha, **options) for m in methods}
+    rivals = {m: replace(o, compat="r3d-0.1") for m, o in settings.items()} if reference else {}
     jobs = [
         (design, n, range(start, min(start + CHUNK, reps)))
         for design in designs
@@ -160,7 +187,8 @@ def monte_carlo(
         for start in range(0, reps, CHUNK)
     ]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_chunk)(design, n, [seed + r for r in chunk], settings, rivals) for design, n, chunk in jobs
+        delayed(_chunk)(design, n, [random_state + r for r in chunk], settings, rivals)
+        for design, n, chunk in jobs
     )
     gathered: dict[tuple[str, int, str], list[FloatArray]] = {}
     for done, ((design, n, _), parts) in enumerate(zip(jobs, work, strict=True), start=1):
@@ -187,14 +215,9 @@ def monte_carlo(
             "n_boot": n_boot,
             **options,
         },
-        seed=seed,
+        seed=random_state,
     )
     return MonteCarlo(pd.DataFrame(rows), alpha, history)
-
-
-def _options(method: Method, n_boot: int, alpha: float, compat: str | None, extra: dict[str, Any]) -> Options:
-    chosen: dict[str, Any] = {"kernel": "triangular", "p": 2, "s": 1, "deriv": 0, **extra}
-    return check_options(method, n_boot=n_boot, alpha=alpha, compat=compat, **chosen)
 
 
 def _chunk(
@@ -228,16 +251,16 @@ def draw_sample(design: DesignName, n: int, seed: int) -> Sample:
 def _one(sample: Sample, options: Options, target: FloatArray, seed: int) -> FloatArray:
     """Coverage (0 or 1), p-value of homogeneity, band width, bandwidth, and the errors of tau."""
     try:
-        fit = fit_sample(sample, options, None, None, None, seed, Notes(silent=True), fingerprints=False)
+        fit = fit_sample(sample, options, random_state=seed)
     except DataError:
         return np.full(len(_COLUMNS) + target.size, np.nan)
     covered = float(np.all((fit.band_lower <= target) & (target <= fit.band_upper)))
     width = float(np.median(fit.band_upper - fit.band_lower))
-    p = fit.test("homogeneity").p_value
+    p = run_test(fit, "homogeneity").p_value
     return np.concatenate([[covered, p, width, float(np.mean(fit.bandwidth))], fit.tau - target])
 
 
-def _row(design: str, n: int, method: str, block: FloatArray, alpha: float) -> dict[str, Any]:
+def _row(design: str, n: int, method: str, block: FloatArray, alpha: float) -> dict[str, str | float]:
     """Summary of the replications of one cell."""
     good = block[~np.isnan(block).any(axis=1)]
     covered, p, width, bandwidth = good[:, : len(_COLUMNS)].T

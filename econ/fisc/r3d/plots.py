@@ -3,48 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import gaussian_kde, norm
 
-from fisc.core import DataError, check_option
-from fisc.report.style import COLOURS, INK, MUTED, axes_of, reference_line, shade, styled
+from fisc.core import DataError, check_whole
+from fisc.core.arrays import FloatArray
+from fisc.report.style import COLOURS, axes_of, reference_line, shade, styled
 
-from .kernels import FloatArray
+from .fit import Fit
 from .localpoly import fit_side
 from .projection import cell_widths, isotonic_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .density import DensityTest
-    from .diagnostics import Diagnosis
-    from .montecarlo import MonteCarlo
-    from .result import R3DResult
-    from .sensitivity import Sensitivity
-
-PlotKind = Literal["effect", "limits", "densities", "rd", "sensitivity", "running"]
-KINDS: tuple[PlotKind, ...] = ("effect", "limits", "densities", "rd", "sensitivity", "running")
 BELOW, ABOVE = COLOURS[0], COLOURS[1]
 
 
-def draw(fit: R3DResult, kind: PlotKind, ax: Axes | None, **options: Any) -> Axes:
-    """Dispatch of `R3DResult.plot`."""
-    check_option("kind", kind, KINDS)
-    if kind == "sensitivity":
-        return fit.sensitivity(**options).plot(ax)
-    if kind == "running":
-        from .density import density_test
-
-        sample = fit.sample
-        return density_test(sample.x + sample.cutoff, sample.cutoff, kernel=fit.options.kernel).plot(ax)
-    drawers: dict[str, Any] = {"effect": effect, "limits": limits, "densities": densities, "rd": rd}
-    drawn: Axes = drawers[kind](fit, ax, **options)
-    return drawn
-
-
 @styled
-def effect(fit: R3DResult, ax: Axes | None = None) -> Axes:
+def effect(fit: Fit, ax: Axes | None = None) -> Axes:
     """Effect by quantile with its band, and pointwise intervals inside a uniform band."""
     ax = axes_of(ax)
     level = f"{100 * (1 - fit.alpha):g}%"
@@ -96,20 +75,16 @@ def effect(fit: R3DResult, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def limits(fit: R3DResult, ax: Axes | None = None) -> Axes:
+def limits(fit: Fit, ax: Axes | None = None) -> Axes:
     """Average quantile functions just below and just above the cutoff, with pointwise intervals."""
-    from scipy.stats import norm
-
     ax = axes_of(ax)
     z = float(norm.ppf(1.0 - fit.alpha / 2.0))
-    half = fit.process.covariance.shape[0] // 2
-    variance = np.diag(fit.process.covariance)
-    m = fit.tau.size
+    errors, m = fit.process.errors, fit.tau.size
     for curve, start, colour, style, label in (
-        (fit.q_minus, half, BELOW, (0, (5, 2)), "just below the cutoff"),
+        (fit.q_minus, errors.size // 2, BELOW, (0, (5, 2)), "just below the cutoff"),
         (fit.q_plus, 0, ABOVE, "solid", "just above the cutoff"),
     ):
-        se = np.sqrt(variance[start : start + m])
+        se = errors[start : start + m]
         shade(ax, fit.quantiles, curve - z * se, curve + z * se, color=colour)
         ax.plot(fit.quantiles, curve, color=colour, linestyle=style, linewidth=2.0, label=label)
     ax.set_xlim(0.0, 1.0)
@@ -121,10 +96,8 @@ def limits(fit: R3DResult, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def densities(fit: R3DResult, ax: Axes | None = None) -> Axes:
+def densities(fit: Fit, ax: Axes | None = None) -> Axes:
     """Densities that the two limit quantile curves imply, between their first and last quantile."""
-    from scipy.stats import gaussian_kde
-
     if fit.deriv:
         raise DataError("a kink design has limits of slopes, which imply no densities; use kind='limits'")
     if fit.tau.size < 5:
@@ -158,7 +131,7 @@ def densities(fit: R3DResult, ax: Axes | None = None) -> Axes:
 
 @styled
 def rd(
-    fit: R3DResult, ax: Axes | None = None, quantiles: Sequence[float] = (0.1, 0.5, 0.9), bins: int = 20
+    fit: Fit, ax: Axes | None = None, quantiles: Sequence[float] = (0.1, 0.5, 0.9), bins: int = 20
 ) -> Axes:
     """Binned unit quantiles against the running variable, with the local fits inside the bandwidth.
 
@@ -173,8 +146,7 @@ def rd(
     bins : int
         Bins of equal numbers of units on each side.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise DataError(f"bins={bins!r}; give a whole number of at least 1")
+    bins = check_whole("bins", bins, least=1)
     sample = fit.sample
     ax = axes_of(ax, height=4.4)
     columns = sorted({int(np.argmin(np.abs(fit.quantiles - q))) for q in quantiles})
@@ -209,7 +181,7 @@ def rd(
     return ax
 
 
-def _fitted_lines(fit: R3DResult, h: FloatArray, plus: bool) -> list[tuple[FloatArray, FloatArray]]:
+def _fitted_lines(fit: Fit, h: FloatArray, plus: bool) -> list[tuple[FloatArray, FloatArray]]:
     """X (relative to the cutoff) and fitted value along the window, for every quantile."""
     sample, options = fit.sample, fit.options
     side = fit_side(
@@ -226,165 +198,3 @@ def _fitted_lines(fit: R3DResult, h: FloatArray, plus: bool) -> list[tuple[Float
         inside = np.abs(x) <= edge
         lines.append((x[inside], values[inside, column]))
     return lines
-
-
-@styled
-def sensitivity_picture(result: Sensitivity, ax: Axes | None = None) -> Axes:
-    """Mean effect with interval, and the effect at three quantiles, against the bandwidth."""
-    ax = axes_of(ax)
-    table = result.table
-    x = table["bandwidth"].to_numpy(dtype=float)
-    shade(
-        ax,
-        x,
-        table["lower"].to_numpy(),
-        table["upper"].to_numpy(),
-        color=INK,
-        alpha=0.12,
-        label=f"mean effect, {100 * (1 - result.alpha):g}% interval",
-    )
-    ax.plot(x, table["mean_effect"], "o-", color=INK, linewidth=2.0, label="mean effect")
-    styles = ((0.1, (0, (1, 1.5))), (0.5, (0, (5, 2))), (0.9, (0, (6, 2, 1, 2))))
-    columns = [int(np.argmin(np.abs(result.quantiles - q))) for q, _ in styles]
-    for i, (column, (_, style)) in enumerate(zip(columns, styles, strict=True)):
-        if column not in columns[:i]:
-            ax.plot(
-                x,
-                result.tau[:, column],
-                color=COLOURS[i],
-                linestyle=style,
-                label=f"effect at quantile {result.quantiles[column]:g}",
-            )
-    used = x[np.isclose(result.multipliers, 1.0)]
-    for value in used:
-        reference_line(ax, float(value), which="x")
-        ax.annotate(
-            "used",
-            (float(value), 0.02),
-            xycoords=("data", "axes fraction"),
-            xytext=(4, 0),
-            textcoords="offset points",
-            color=MUTED,
-            fontsize=9,
-        )
-    reference_line(ax, 0.0)
-    ax.set_xlabel("bandwidth, units of the running variable")
-    ax.set_ylabel("effect, units of the outcome")
-    ax.set_title("Effect by bandwidth")
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.3 * (high - low))
-    ax.legend(loc="upper left", ncols=2)
-    return ax
-
-
-@styled
-def running_density(test: DensityTest, ax: Axes | None = None) -> Axes:
-    """Histogram of the running variable with the estimated densities at the cutoff."""
-    ax = axes_of(ax)
-    x, c = test.x, test.cutoff
-    width = 2.0 * float(np.subtract(*np.quantile(x, [0.75, 0.25]))) * x.size ** (-1 / 3)
-    low, high = np.quantile(x, [0.005, 0.995])
-    fine = max(float(high - low), 1e-12) / 24
-    width = min(width, fine) if width > 0.0 else fine
-    left = c - width * np.arange(int(np.ceil(max(c - low, 0.0) / width)) + 1)[::-1]
-    right = c + width * np.arange(int(np.ceil(max(high - c, 0.0) / width)) + 1)
-    for edges, colour, label in ((left, BELOW, "below"), (right, ABOVE, "above")):
-        if edges.size > 1:
-            counts, _ = np.histogram(x[x < c] if label == "below" else x[x >= c], edges)
-            ax.bar(
-                edges[:-1],
-                counts / (x.size * width),
-                width=width,
-                align="edge",
-                color=colour,
-                alpha=0.35,
-                edgecolor="white",
-                label=f"units {label} the cutoff",
-            )
-    reach = 0.06 * float(high - low)
-    for value, se, shift, colour in (
-        (test.density_minus, test.se_minus, -reach, BELOW),
-        (test.density_plus, test.se_plus, reach, ABOVE),
-    ):
-        half = [[min(1.96 * se, max(value, 0.0))], [1.96 * se]]  # a density is not negative
-        ax.errorbar(
-            c + 0.25 * shift, value, yerr=half, fmt="o", color=colour, capsize=4, linewidth=2.0, zorder=4
-        )
-    ax.plot([], [], "o", color=MUTED, label="density at the cutoff, 95% interval")
-    reference_line(ax, c, which="x")
-    ax.set_xlabel("running variable")
-    ax.set_ylabel("density")
-    ax.set_title(f"Running variable at the cutoff (no jump: p = {test.p_value:.2g})")
-    ax.set_ylim(0.0, ax.get_ylim()[1] * 1.25)
-    ax.legend(loc="upper left", ncols=2)
-    return ax
-
-
-@styled
-def placebo_picture(result: Diagnosis, ax: Axes | None = None) -> Axes:
-    """Mean effect with interval at the true cutoff and at placebo cutoffs."""
-    ax = axes_of(ax)
-    table = result.placebo
-    for placebo, colour, marker, label in (
-        (False, ABOVE, "D", "true cutoff"),
-        (True, MUTED, "o", "placebo cutoffs"),
-    ):
-        part = table[table["placebo"] == placebo]
-        half = np.array([part["mean_effect"] - part["lower"], part["upper"] - part["mean_effect"]])
-        ax.errorbar(
-            part["cutoff"],
-            part["mean_effect"],
-            yerr=half,
-            fmt=marker,
-            color=colour,
-            capsize=4,
-            linewidth=1.8,
-            label=label,
-        )
-    reference_line(ax, 0.0)
-    ax.set_xlabel("cutoff, units of the running variable")
-    ax.set_ylabel("mean effect, units of the outcome")
-    ax.set_title("Mean effect at the cutoff and at placebo cutoffs")
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.16 * (high - low))
-    ax.legend(loc="upper left", ncols=2)
-    return ax
-
-
-@styled
-def monte_carlo_coverage(result: MonteCarlo, ax: Axes | None = None) -> Axes:
-    """Coverage of every cell with two simulation standard errors, and the nominal level."""
-    table = result.table
-    cells = table[["design", "n"]].drop_duplicates().reset_index(drop=True)
-    ax = axes_of(ax, height=max(3.2, 0.24 * len(cells) + 1.4))
-    methods = list(dict.fromkeys(table["method"]))
-    for i, method in enumerate(methods):
-        part = table[table["method"] == method].reset_index(drop=True)
-        y = np.arange(len(part)) + 0.22 * (i - 0.5 * (len(methods) - 1))
-        ax.errorbar(
-            part["coverage"],
-            y,
-            xerr=2 * part["mc_se"],
-            fmt="os^"[i % 3],
-            color=COLOURS[i],
-            capsize=2,
-            label=method,
-        )
-        if "r_coverage" in part:
-            ax.plot(
-                part["r_coverage"],
-                y,
-                "os^"[i % 3],
-                markerfacecolor="none",
-                color=COLOURS[i],
-                label=f"{method}, R package",
-            )
-    reference_line(ax, 1.0 - result.alpha, which="x")
-    ax.set_yticks(np.arange(len(cells)), [f"{row.design}, n = {row.n}" for row in cells.itertuples()])
-    ax.set_ylim(len(cells) - 0.4, -0.6)
-    ax.grid(axis="x")
-    ax.grid(axis="y", visible=False)
-    ax.set_xlabel(f"coverage of the {100 * (1 - result.alpha):g}% uniform band")
-    ax.set_title("Coverage by design")
-    ax.legend(loc="lower left" if table["coverage"].min() > 0.85 else "best")
-    return ax

@@ -8,46 +8,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fisc.core import DataError
+from fisc.core.arrays import FloatArray, IntArray
 
-from .estimation import Estimate, SideScores
-from .kernels import FloatArray
-from .quantiles import IntArray
+from .estimation import Estimate
+from .options import MultiplierName
+from .scores import sum_by
 
 # Eigenvalues below this share of the largest are rounding.
 _NEGLIGIBLE = 1e-12
 
-MultiplierName = Literal["normal", "mammen", "rademacher"]
-MULTIPLIERS: tuple[MultiplierName, ...] = ("normal", "mammen", "rademacher")
-
 
 @dataclass(frozen=True)
 class Process:
-    """Errors (nu_plus, d_plus, nu_minus, d_minus) of the limits; d only in fuzzy designs.
+    """Errors (nu_plus, d_plus, nu_minus, d_minus) of the limits; d only in fuzzy designs."""
 
-    Attributes
-    ----------
-    covariance : array, shape (2M, 2M)
-        M = m, or m + 1 with a first stage; the plus block comes first.
-    m : int
-        Grid points.
-    n_boot : int
-        Draws.
-    seed : int
-        Seed of the Gaussian draws.
-    given : array, shape (n_boot, 2M), optional
-        Draws made with multipliers; without it they are drawn from N(0, covariance).
-    """
-
-    covariance: FloatArray
-    m: int
-    n_boot: int
-    seed: int
-    given: FloatArray | None = None
+    covariance: FloatArray  # (2M, 2M), M = m, or m + 1 with a first stage; the plus block comes first
+    m: int  # grid points
+    n_boot: int  # draws
+    seed: int  # of the Gaussian draws
+    given: FloatArray | None = None  # (n_boot, 2M), draws with multipliers; else from N(0, covariance)
 
     @cached_property
     def draws(self) -> FloatArray:
@@ -71,6 +55,24 @@ class Process:
         """Draws of the lower limit curve, shape (n_boot, m)."""
         half = self.draws.shape[1] // 2
         return self.draws[:, half : half + self.m]
+
+    @property
+    def errors(self) -> FloatArray:
+        """Standard errors of (nu_plus, d_plus, nu_minus, d_minus), shape (2M,)."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+    def standard_errors(self, contrast: FloatArray) -> FloatArray:
+        """Conditional standard errors sqrt(diag(L' C L)), shape (m,); no simulation."""
+        variance = np.einsum("im,ij,jm->m", contrast, self.covariance, contrast, optimize=True)
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+    @property
+    def stage_error(self) -> float:
+        """Standard error of the jump of the treatment."""
+        half = self.covariance.shape[0] // 2
+        row = np.zeros(2 * half)
+        row[self.m], row[half + self.m] = 1.0, -1.0
+        return float(np.sqrt(max(float(row @ self.covariance @ row), 0.0)))
 
     def contrast(self, jump: FloatArray, first_stage: float) -> FloatArray:
         """Matrix L, shape (2M, m), with error of tau = L' (nu_plus, d_plus, nu_minus, d_minus).
@@ -109,23 +111,9 @@ def make_process(
     seed: int,
     multipliers: FloatArray | MultiplierName | None = None,
 ) -> Process:
-    """Covariance of the limits and, if multipliers are asked for, their draws.
+    """Covariance of the limits and, if multipliers (n, B) or their law are given, draws with them.
 
-    Parameters
-    ----------
-    estimate : Estimate
-        With scores of k units a side.
-    clusters : int array, shape (n,), optional
-        Scores are summed, and multipliers drawn, by cluster.
-    n_boot, seed : int
-        Draws and their seed.
-    multipliers : array (n, B) or {"normal", "mammen", "rademacher"}, optional
-        Explicit multipliers, or the law to draw them from.
-
-    Returns
-    -------
-    Process
-        The process.
+    With clusters, shape (n,), scores are summed, and multipliers drawn, by cluster.
     """
     upper, lower = estimate.plus_scores, estimate.minus_scores
     m = estimate.tau.size
@@ -135,7 +123,8 @@ def make_process(
         covariance[:size, :size] = _gram(upper.all)
         covariance[size:, size:] = _gram(lower.all)
     else:
-        summed = np.hstack([_by_cluster(side, clusters) for side in (upper, lower)])
+        groups = int(clusters.max()) + 1
+        summed = np.hstack([sum_by(clusters[side.rows], side.all, groups) for side in (upper, lower)])
         covariance = _gram(summed)
     if multipliers is None:
         return Process(covariance, m, n_boot, seed)
@@ -152,15 +141,6 @@ def make_process(
 def _gram(matrix: FloatArray) -> FloatArray:
     product: FloatArray = matrix.T @ matrix
     return product
-
-
-def _by_cluster(side: SideScores, clusters: IntArray) -> FloatArray:
-    from scipy.sparse import csr_array
-
-    k = side.rows.stop - side.rows.start
-    member = csr_array((np.ones(k), (clusters[side.rows], np.arange(k))), shape=(int(clusters.max()) + 1, k))
-    total: FloatArray = member @ side.all
-    return total
 
 
 def draw_multipliers(law: MultiplierName, n: int, n_boot: int, seed: int) -> FloatArray:
@@ -208,3 +188,19 @@ def p_value(statistic: float, draws: FloatArray) -> float:
     0.5
     """
     return float((1 + np.count_nonzero(draws >= statistic)) / (draws.size + 1))
+
+
+def holm(p_values: ArrayLike) -> FloatArray:
+    """Holm's step-down adjustment of several p-values.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    out = np.empty_like(p)
+    out[order] = np.minimum(stepped, 1.0)
+    return out

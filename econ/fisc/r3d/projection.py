@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
-from .kernels import FloatArray
+from fisc.core.arrays import FloatArray
 
 # Rows handed to one isotonic regression; offsets between rows cost log10 of this many digits.
 _STACK = 32
@@ -25,22 +26,10 @@ def cell_widths(q: FloatArray) -> FloatArray:
 
 
 def isotonic_rows(rows: FloatArray, widths: FloatArray) -> FloatArray:
-    """Least-squares projection of each row on nondecreasing sequences.
+    """Least-squares projection of each row, shape (k, m), on nondecreasing sequences; weights of shape (m,).
 
     For quantile functions this is the metric projection in the 2-Wasserstein space, and the
-    projected local polynomial is the local Frechet regression.
-
-    Parameters
-    ----------
-    rows : array, shape (k, m)
-        Curves on an ascending grid.
-    widths : array, shape (m,)
-        Positive weights of the grid points.
-
-    Returns
-    -------
-    array, shape (k, m)
-        Rows that already ascend are returned unchanged.
+    projected local polynomial is the local Frechet regression. Rows that already ascend are unchanged.
 
     References
     ----------
@@ -56,8 +45,6 @@ def isotonic_rows(rows: FloatArray, widths: FloatArray) -> FloatArray:
     falling = np.flatnonzero((rows[:, 1:] < rows[:, :-1]).any(axis=1))
     if falling.size == 0:
         return rows
-    from scipy.optimize import isotonic_regression
-
     out = rows.copy()
     m = rows.shape[1]
     for start in range(0, falling.size, _STACK):

@@ -6,16 +6,13 @@ columns their size dictates, so that nothing is sorted globally and no unit is v
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from .kernels import FloatArray
+from fisc.core import DataError
+from fisc.core.arrays import FloatArray, IntArray
 
-IntArray = NDArray[np.intp]
-Rule = Literal["linear", "inverse_cdf", "weighted_hmisc"]
-RULES: tuple[Rule, ...] = ("linear", "inverse_cdf", "weighted_hmisc")
+from .options import Rule
 
 # Slack for positions that are whole numbers but for rounding (0.3 * 10 = 3.0000000000000004).
 _POSITION_SLACK = 1e-9
@@ -31,29 +28,12 @@ def segment_quantiles(
     rule: Rule = "linear",
     weights: FloatArray | None = None,
 ) -> FloatArray:
-    """Quantiles of consecutive segments of `y`.
+    """Quantiles, shape (n, m), of consecutive segments of `y`, shape (N,), each with at least one value.
 
-    Parameters
-    ----------
-    y : array, shape (N,)
-        Micro values, those of one unit side by side; finite.
-    starts, sizes : int arrays, shape (n,)
-        Where each unit begins and how many values it has (at least one).
-    q : array, shape (m,)
-        Probabilities in (0, 1), in any order.
-    rule : {"linear", "inverse_cdf", "weighted_hmisc"}
-        "linear" interpolates order statistics at 1 + (n_i - 1) q (Hyndman and Fan type 7);
-        "inverse_cdf" takes the smallest value whose share reaches q (type 1);
-        "weighted_hmisc" is the rule of Hmisc::wtd.quantile with normalised weights.
-    weights : array, shape (N,), optional
-        Positive weights of the micro values. With them "linear" interpolates between the knots
-        p_k = (S_k - w_k/2 - w_1/2) / (S_N - w_1/2 - w_N/2), S = cumsum(w), which equals type 7 when
-        all weights agree and does not depend on their scale.
-
-    Returns
-    -------
-    array, shape (n, m)
-        One row a unit.
+    "linear" interpolates order statistics at 1 + (n_i - 1) q (Hyndman and Fan type 7), with weights
+    between the knots p_k = (S_k - w_k/2 - w_1/2) / (S_N - w_1/2 - w_N/2), S = cumsum(w), which equals
+    type 7 when all weights agree and does not depend on their scale. "inverse_cdf" takes the smallest
+    value whose share reaches q (type 1); "weighted_hmisc" is Hmisc::wtd.quantile with normalised weights.
 
     References
     ----------
@@ -182,3 +162,24 @@ def trapezoid_weights(q: FloatArray) -> FloatArray:
     weights[:-1] += steps / 2
     weights[1:] += steps / 2
     return np.asarray(weights / weights.sum())
+
+
+def grid_points(q: FloatArray, interval: ArrayLike | None, slack: float = 1e-9) -> IntArray:
+    """Return indices of the grid points in an interval, ends included up to `slack` (0.3 + 0.4 is not 0.7).
+
+    Examples
+    --------
+    >>> grid_points(np.arange(1, 10) / 10, (0.3, 0.7)).tolist()
+    [2, 3, 4, 5, 6]
+    """
+    if interval is None:
+        return np.arange(q.size)
+    ends = np.asarray(interval, dtype=float)
+    if ends.shape != (2,) or not ends[0] <= ends[1]:
+        raise DataError(f"interval={interval!r}; give a pair (low, high) of probabilities with low <= high")
+    inside = np.flatnonzero((q >= ends[0] - slack) & (q <= ends[1] + slack))
+    if inside.size == 0:
+        raise DataError(
+            f"interval ({ends[0]:g}, {ends[1]:g}) holds none of the quantiles, which span {q[0]:g}..{q[-1]:g}"
+        )
+    return inside

@@ -7,16 +7,13 @@ carry all inference: variances are D'D and multiplier draws are D'xi.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
+from scipy.sparse import csr_array
 
-from .kernels import FloatArray
+from fisc.core.arrays import FloatArray, IntArray
+
 from .localpoly import SideFit
-from .quantiles import IntArray
-
-Residuals = Literal["hc0", "hc1", "hc2", "hc3", "nn"]
-RESIDUALS: tuple[Residuals, ...] = ("hc0", "hc1", "hc2", "hc3", "nn")
+from .options import Residuals
 
 # Smallest 1 - leverage that a residual is divided by.
 SLACK_MIN = 1e-3
@@ -32,30 +29,12 @@ def scores(
     order: int,
     clusters: IntArray | None = None,
 ) -> FloatArray:
-    """Scores of the units of one side.
+    """Scores w_i e_i(q) of the units of one side, shape (k, m), zero where the unit has no weight.
 
-    Parameters
-    ----------
-    fit : SideFit
-        The fit whose weights apply.
-    x : array, shape (n,)
-        Running variable less the cutoff, all units, ascending.
-    outcomes : array, shape (n, m)
-        Outcomes of all units.
-    fitted : array, shape (k, m)
-        Fitted values at `fit.rows`, after any projection.
-    kind : {"hc0", "hc1", "hc2", "hc3", "nn"}
-        Plain residuals; times sqrt(k/(k-p-1)); divided by sqrt(1-l); divided by 1-l; or the distance
-        to the mean of the three nearest neighbours. With clusters the same names stand for CR0 to CR3.
-    order : int
-        Order of the polynomial.
-    clusters : int array, shape (n,), optional
-        Cluster codes.
-
-    Returns
-    -------
-    array, shape (k, m)
-        w_i e_i(q), zero where the unit has no weight.
+    `x` of shape (n,) and `outcomes` of shape (n, m) are those of all units; `fitted`, shape (k, m), the fitted
+    values at `fit.rows` after any projection. "hc0" to "hc3": plain residuals; times sqrt(k/(k-p-1));
+    divided by sqrt(1-l); divided by 1-l, with clusters CR0 to CR3; "nn": the distance to the mean of the
+    three nearest neighbours.
 
     References
     ----------
@@ -125,8 +104,6 @@ def _clustered(
 
 def sum_by(group: IntArray, values: FloatArray, n_groups: int) -> FloatArray:
     """Return sums of the rows of `values` within groups, shape (n_groups, columns)."""
-    from scipy.sparse import csr_array
-
     k = group.size
     member = csr_array((np.ones(k), (group, np.arange(k))), shape=(n_groups, k))
     total: FloatArray = member @ values

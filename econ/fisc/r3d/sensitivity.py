@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
-from fisc.core import DataError
-from fisc.report import Result
+from fisc.core import DataError, check_array
+from fisc.core.arrays import FloatArray
+from fisc.report import Figure, Result, Section, Table
+from fisc.report.style import COLOURS, INK, MUTED, axes_of, reference_line, shade, styled
 
-from .kernels import FloatArray
+from .choice import Sides
+from .fit import Fit
+from .fitting import fit_sample
+from .functionals import evaluate
+from .testing import run_test
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-    from fisc.report import Section
-
-    from .result import R3DResult
+MULTIPLES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,16 +65,56 @@ class Sensitivity(Result):
         head = f"mean effect {good.min():.4g} to {good.max():.4g} over bandwidths times {low:g} to {high:g}"
         return head + "\n\n" + self.table.to_string(index=False, float_format=lambda v: f"{v:.4g}")
 
+    @styled
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Mean effect, and effects at low, middle and high quantiles, against the bandwidth."""
-        from .plots import sensitivity_picture
-
-        return sensitivity_picture(self, ax)
+        """Mean effect with interval, and the effect at three quantiles, against the bandwidth."""
+        ax = axes_of(ax)
+        table = self.table
+        x = table["bandwidth"].to_numpy(dtype=float)
+        shade(
+            ax,
+            x,
+            table["lower"].to_numpy(),
+            table["upper"].to_numpy(),
+            color=INK,
+            alpha=0.12,
+            label=f"mean effect, {100 * (1 - self.alpha):g}% interval",
+        )
+        ax.plot(x, table["mean_effect"], "o-", color=INK, linewidth=2.0, label="mean effect")
+        styles = ((0.1, (0, (1, 1.5))), (0.5, (0, (5, 2))), (0.9, (0, (6, 2, 1, 2))))
+        columns = [int(np.argmin(np.abs(self.quantiles - q))) for q, _ in styles]
+        for i, (column, (_, style)) in enumerate(zip(columns, styles, strict=True)):
+            if column not in columns[:i]:
+                ax.plot(
+                    x,
+                    self.tau[:, column],
+                    color=COLOURS[i],
+                    linestyle=style,
+                    label=f"effect at quantile {self.quantiles[column]:g}",
+                )
+        used = x[np.isclose(self.multipliers, 1.0)]
+        for value in used:
+            reference_line(ax, float(value), which="x")
+            ax.annotate(
+                "used",
+                (float(value), 0.02),
+                xycoords=("data", "axes fraction"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                color=MUTED,
+                fontsize=9,
+            )
+        reference_line(ax, 0.0)
+        ax.set_xlabel("bandwidth, units of the running variable")
+        ax.set_ylabel("effect, units of the outcome")
+        ax.set_title("Effect by bandwidth")
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.3 * (high - low))
+        ax.legend(loc="upper left", ncols=2)
+        return ax
 
     def section(self) -> Section:
         """Section of a report."""
-        from fisc.report import Figure, Section, Table
-
         head = self.summary().splitlines()[0]
         figure = Figure.from_matplotlib(
             self.plot(), caption="Effect at multiples of the bandwidth.", alt=head
@@ -80,36 +124,21 @@ class Sensitivity(Result):
         )
 
 
-def sensitivity(fit: R3DResult, multipliers: ArrayLike = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)) -> Sensitivity:
-    """Refit at multiples of the bandwidth of a fit; see `R3DResult.sensitivity`.
-
-    Parameters
-    ----------
-    fit : R3DResult
-        A fit with its data.
-    multipliers : array, shape (k,)
-        Positive factors.
-
-    Returns
-    -------
-    Sensitivity
-        Table, curves and picture.
-    """
-    import pandas as pd
-
-    factors = np.unique(np.atleast_1d(np.asarray(multipliers, dtype=float)))
-    if factors.size == 0 or not np.all(np.isfinite(factors) & (factors > 0.0)):
+def sensitivity(fit: Fit, multipliers: ArrayLike = MULTIPLES) -> Sensitivity:
+    """Refit at multiples of the bandwidth of a fit; see `R3DResult.sensitivity`."""
+    factors = np.unique(check_array("multipliers", multipliers, what="positive factors of the bandwidth"))
+    if factors.size == 0 or not np.all(factors > 0.0):
         raise DataError(f"multipliers={multipliers!r}; give positive factors of the bandwidth")
     rows, curves = [], []
     for factor in factors:
-        row: dict[str, Any] = {"multiplier": factor, "bandwidth": factor * float(np.mean(fit.bandwidth))}
+        row: dict[str, object] = {"multiplier": factor, "bandwidth": factor * float(np.mean(fit.bandwidth))}
         try:
             again = refit(fit, factor)
         except DataError as error:
             curves.append(np.full((3, fit.tau.size), np.nan))
             rows.append(row | {"note": str(error)})
             continue
-        mean = again.functional("mean")
+        mean = evaluate(again, "mean")
         curves.append(np.stack([again.tau, again.band_lower, again.band_upper]))
         rows.append(
             row
@@ -119,8 +148,8 @@ def sensitivity(fit: R3DResult, multipliers: ArrayLike = (0.5, 0.75, 1.0, 1.25, 
                 "mean_effect": mean.estimate,
                 "lower": mean.lower,
                 "upper": mean.upper,
-                "p_nullity": again.test("nullity").p_value,
-                "p_homogeneity": again.test("homogeneity").p_value if fit.tau.size > 1 else np.nan,
+                "p_nullity": run_test(again, "nullity").p_value,
+                "p_homogeneity": run_test(again, "homogeneity").p_value if fit.tau.size > 1 else np.nan,
                 "note": "",
             }
         )
@@ -131,25 +160,16 @@ def sensitivity(fit: R3DResult, multipliers: ArrayLike = (0.5, 0.75, 1.0, 1.25, 
     return Sensitivity(factors, table, fit.quantiles, stacked[0], stacked[1], stacked[2], fit.alpha)
 
 
-def refit(fit: R3DResult, factor: float) -> R3DResult:
+def refit(fit: Fit, factor: float) -> Fit:
     """Return the same fit with its bandwidths times `factor`, same seed."""
-    from .model import fit_sample
-    from .segments import Notes
-
-    def scaled(minus: Any, plus: Any) -> dict[str, Any]:
-        return {"minus": factor * np.asarray(minus), "plus": factor * np.asarray(plus)}
-
-    stage: Any = None
+    stage: Sides | None = None
     if fit.bandwidth_treatment is not None:
-        both = np.broadcast_to(fit.bandwidth_treatment, 2)
-        stage = scaled(both[0], both[1])
+        below, above = np.broadcast_to(fit.bandwidth_treatment, 2)
+        stage = {"minus": factor * below, "plus": factor * above}
     return fit_sample(
         fit.sample,
         fit.options,
-        scaled(fit.bandwidth_minus, fit.bandwidth_plus),
-        stage,
-        None,
-        fit.process.seed,
-        Notes(silent=True),
-        fingerprints=False,
+        bandwidth={"minus": factor * fit.bandwidth_minus, "plus": factor * fit.bandwidth_plus},
+        bandwidth_treatment=stage,
+        random_state=fit.process.seed,
     )

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 
 from fisc.core import DataError
+from fisc.core.arrays import FloatArray
+from fisc.report import Figure, Section, Table
 
-if TYPE_CHECKING:
-    from fisc.report import Section
-
-    from .result import R3DResult
+from . import plots
+from .fit import Fit
+from .functionals import evaluate
+from .mean import mean_effect
+from .options import Band, Selector
+from .testing import HypothesisTest, run_test
 
 _SHOWN = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-_BANDS = {
+_BANDS: dict[Band, str] = {
     "constant": "uniform band of constant width",
     "studentized": "uniform band, width proportional to the standard error",
     "pointwise": "pointwise intervals (not simultaneous)",
     "anderson_rubin": "uniform Anderson-Rubin band",
 }
-_RULES = {
+_RULES: dict[Selector, str] = {
     "mse": "minimises squared error",
     "cer": "minimises coverage error",
     "msetwo": "minimises squared error by side",
 }
 
 
-def summarise(fit: R3DResult) -> str:
+def summarise(fit: Fit) -> str:
     """Plain-text summary of a fit."""
     lines = [head(fit), ""]
     lines += [f"{label:<22}{value}" for label, value in facts(fit)]
     table = selected_rows(fit)
     lines += ["", table.to_string(index=False, float_format=lambda v: f"{v:.4g}"), ""]
     lines += [test.summary() for test in _tests(fit)]
-    mean = fit.functional("mean")
+    mean = evaluate(fit, "mean")
     lines.append(
         f"mean effect over [{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]: {mean.estimate:.4g} (se {mean.se:.3g}), "
         f"{_level(fit)} interval [{mean.lower:.4g}, {mean.upper:.4g}]"
@@ -44,27 +48,27 @@ def summarise(fit: R3DResult) -> str:
     return "\n".join(lines)
 
 
-def companion(fit: R3DResult) -> list[str]:
-    """Return what rdrobust says about unit means, in one line; none without data or under `compat`."""
-    if fit._sample is None or fit.compat is not None:
+def companion(fit: Fit) -> list[str]:
+    """Return what rdrobust says about unit means, in one line; none without data."""
+    if fit._sample is None:
         return []
     try:
-        return [fit.mean_effect().summary()]
+        return [mean_effect(fit).summary()]
     except DataError as error:
         return [f"no scalar companion: {error}"]
 
 
-def _level(fit: R3DResult) -> str:
+def _level(fit: Fit) -> str:
     return f"{100 * (1 - fit.alpha):g}%"
 
 
-def head(fit: R3DResult) -> str:
+def head(fit: Fit) -> str:
     """Kind of design, cutoff and number of units."""
     kind = ("Fuzzy" if fit.fuzzy else "Sharp") + (" kink" if fit.deriv else "")
     return f"{kind} distributional regression discontinuity, cutoff {fit.cutoff:g}, {fit.n_minus} + {fit.n_plus} units"
 
 
-def facts(fit: R3DResult) -> list[tuple[str, str]]:
+def facts(fit: Fit) -> list[tuple[str, str]]:
     """Label and value of what describes a fit."""
     options = fit.options
     rows = [
@@ -91,7 +95,7 @@ def facts(fit: R3DResult) -> list[tuple[str, str]]:
     return rows
 
 
-def _range(values: Any) -> str:
+def _range(values: ArrayLike | None) -> str:
     array = np.atleast_1d(np.asarray(values, dtype=float))
     if array.size == 1 or np.ptp(array) == 0.0:
         return f"{array.flat[0]:.4g}"
@@ -100,7 +104,7 @@ def _range(values: Any) -> str:
     return f"{array.min():.4g} to {array.max():.4g}"
 
 
-def selected_rows(fit: R3DResult) -> Any:
+def selected_rows(fit: Fit) -> pd.DataFrame:
     """Return the rows of the table nearest to usual quantiles."""
     frame = fit.to_frame().drop(columns=["bandwidth_minus", "bandwidth_plus"])
     if len(frame) > len(_SHOWN) + 4:
@@ -109,12 +113,12 @@ def selected_rows(fit: R3DResult) -> Any:
     return frame
 
 
-def _tests(fit: R3DResult) -> list[Any]:
-    names = ["nullity"] + ["homogeneity"] * (fit.quantiles.size > 1)
-    return [fit.test(name) for name in names]  # type: ignore[arg-type]
+def _tests(fit: Fit) -> list[HypothesisTest]:
+    same = [run_test(fit, "homogeneity")] if fit.quantiles.size > 1 else []
+    return [run_test(fit, "nullity"), *same]
 
 
-def verdict(fit: R3DResult) -> str:
+def verdict(fit: Fit) -> str:
     """Return what the band says, in a sentence or two."""
     outside = (fit.band_lower > 0.0) | (fit.band_upper < 0.0)
     span = f"[{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]"
@@ -133,25 +137,21 @@ def verdict(fit: R3DResult) -> str:
         ]
         words = f"The {_level(fit)} band lies {' and '.join(parts)}."
     if fit.quantiles.size > 1:
-        test = fit.test("homogeneity")
+        test = run_test(fit, "homogeneity")
         same = "rejected" if test.rejected else "not rejected"
         words += f" That the effect is the same at all quantiles is {same} (p = {test.p_value:.3g})."
     return words
 
 
-def spans(q: Any, chosen: Any) -> str:
+def spans(q: FloatArray, chosen: FloatArray) -> str:
     """Return runs of neighbouring grid points as ranges."""
     index = np.searchsorted(q, chosen)
     runs = np.split(index, np.flatnonzero(np.diff(index) > 1) + 1)
     return ", ".join(f"{q[r[0]]:g}" if r.size == 1 else f"{q[r[0]]:g} to {q[r[-1]]:g}" for r in runs)
 
 
-def make_section(fit: R3DResult) -> Section:
+def make_section(fit: Fit) -> Section:
     """Section of a report: verdict, effect and limit curves, table."""
-    from fisc.report import Figure, Section, Table
-
-    from . import plots
-
     effect = Figure.from_matplotlib(
         plots.effect(fit),
         caption=f"Effect of crossing the cutoff by quantile, with the {_level(fit)} {_BANDS[fit.band_kind]}.",

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from fisc.core import DataError, check_option
+from fisc.core.arrays import FloatArray
 from fisc.report import Result
 
-from .functionals import gini
-from .kernels import FloatArray
-from .process import critical_value, p_value
-from .quantiles import trapezoid_weights
-from .reference import share_at_least, type7_critical_value
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .result import R3DResult
-
-TestName = Literal["nullity", "homogeneity", "gini"]
-TESTS: tuple[TestName, ...] = ("nullity", "homogeneity", "gini")
-Alternative = Literal["two-sided", "greater", "less"]
-ALTERNATIVES: tuple[Alternative, ...] = ("two-sided", "greater", "less")
-
-# Slack with which a grid point counts as inside an interval (0.3 + 0.4 is not 0.7 in binary).
-_TOLERANCE = 1e-9
+from .fit import Fit
+from .inequality import gini
+from .options import Alternative, TestName
+from .quantiles import grid_points
 
 
 @dataclass(frozen=True)
@@ -55,7 +43,7 @@ class HypothesisTest(Result):
 
     __test__ = False
 
-    name: str
+    name: TestName
     null: str
     interval: tuple[float, float]
     statistic: float
@@ -63,7 +51,7 @@ class HypothesisTest(Result):
     p_value: float
     alpha: float
     studentized: bool = False
-    alternative: str = "two-sided"
+    alternative: Alternative = "two-sided"
 
     @property
     def rejected(self) -> bool:
@@ -80,8 +68,6 @@ class HypothesisTest(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row."""
-        import pandas as pd
-
         return pd.DataFrame(
             {
                 "test": [self.name],
@@ -94,32 +80,8 @@ class HypothesisTest(Result):
         )
 
 
-def grid_points(
-    q: FloatArray, interval: ArrayLike | None, *, exact: bool = False
-) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Return indices of the grid points in an interval, ends included up to rounding.
-
-    Examples
-    --------
-    >>> grid_points(np.arange(1, 10) / 10, (0.3, 0.7)).tolist()
-    [2, 3, 4, 5, 6]
-    """
-    if interval is None:
-        return np.arange(q.size)
-    ends = np.asarray(interval, dtype=float)
-    if ends.shape != (2,) or not ends[0] <= ends[1]:
-        raise DataError(f"interval={interval!r}; give a pair (low, high) of probabilities with low <= high")
-    slack = 0.0 if exact else _TOLERANCE
-    inside = np.flatnonzero((q >= ends[0] - slack) & (q <= ends[1] + slack))
-    if inside.size == 0:
-        raise DataError(
-            f"interval ({ends[0]:g}, {ends[1]:g}) holds none of the quantiles, which span {q[0]:g}..{q[-1]:g}"
-        )
-    return inside
-
-
 def run_test(
-    fit: R3DResult,
+    fit: Fit,
     name: TestName,
     *,
     interval: ArrayLike | None = None,
@@ -129,11 +91,10 @@ def run_test(
     alpha: float | None = None,
 ) -> HypothesisTest:
     """Carry out a test on a fitted curve; see `R3DResult.test`."""
-    check_option("test", name, TESTS)
-    check_option("alternative", alternative, ALTERNATIVES)
-    level = fit.alpha if alpha is None else check_level(alpha)
-    compat = fit.compat is not None
-    inside = grid_points(fit.quantiles, None if name == "gini" else interval, exact=compat)
+    check_option("test", name, get_args(TestName))
+    check_option("alternative", alternative, get_args(Alternative))
+    level, procedure = fit.level(alpha), fit.procedure
+    inside = grid_points(fit.quantiles, None if name == "gini" else interval, procedure.slack)
     if name == "gini":
         if interval is not None:
             raise DataError("the Gini test uses the whole distribution; leave interval= out")
@@ -147,24 +108,22 @@ def run_test(
         curve, contrast = fit.tau[inside] - target, fit.contrast[:, inside]
         words = f"tau(q) {_RELATION[alternative]} {'0' if not np.any(target) else 'the given curve'} on the interval"
         if name == "homogeneity":
-            weights = np.full(q.size, 1.0 / q.size) if compat else trapezoid_weights(q)
+            weights = procedure.mean_weights(q)
             curve = curve - curve @ weights
             contrast = contrast - (contrast @ weights)[:, None]
             words = "tau(q) is the same at all q of the interval"
         errors = fit.process.draws @ contrast
         if studentized:
-            se = np.sqrt(np.einsum("im,ij,jm->m", contrast, fit.process.covariance, contrast, optimize=True))
+            se = fit.process.standard_errors(contrast)
             curve, errors = curve / se, errors / se
         statistic, draws = _supremum(curve, alternative), _supremum(errors, alternative)
-    rule = type7_critical_value if compat else critical_value
-    share = share_at_least if compat else p_value
     return HypothesisTest(
         name=name,
         null=words,
         interval=(float(fit.quantiles[inside[0]]), float(fit.quantiles[inside[-1]])),
         statistic=float(statistic),
-        critical_value=rule(draws, level),
-        p_value=share(float(statistic), draws),
+        critical_value=procedure.critical_value(draws, level),
+        p_value=procedure.p_value(float(statistic), draws),
         alpha=level,
         studentized=studentized,
         alternative=alternative,
@@ -183,11 +142,8 @@ def _supremum(values: FloatArray, alternative: Alternative) -> FloatArray:
     return np.asarray(values.max(axis=-1))
 
 
-def _gini(fit: R3DResult) -> tuple[FloatArray, FloatArray, str]:
-    """Difference of Gini coefficients and its errors, |draw - difference|.
-
-    The R package does not centre the draws, so that its test never rejects.
-    """
+def _gini(fit: Fit) -> tuple[FloatArray, FloatArray, str]:
+    """Size of the difference of Gini coefficients, and of its errors."""
     difference = gini(fit.q_plus, fit.quantiles) - gini(fit.q_minus, fit.quantiles)
     if not np.isfinite(difference):
         raise DataError(
@@ -197,32 +153,5 @@ def _gini(fit: R3DResult) -> tuple[FloatArray, FloatArray, str]:
         fit.q_minus + fit.process.minus, fit.quantiles
     )
     draws = draws[np.isfinite(draws)]
-    centre = 0.0 if fit.compat is not None else difference
-    return (
-        np.abs(difference),
-        np.abs(draws - centre),
-        "the limit distributions have the same Gini coefficient",
-    )
-
-
-def check_level(alpha: float) -> float:
-    """Return a level strictly between 0 and 1."""
-    if not (isinstance(alpha, (int, float)) and 0.0 < alpha < 1.0):
-        raise DataError(f"alpha={alpha!r}; give a level strictly between 0 and 1, such as 0.05")
-    return float(alpha)
-
-
-def holm(p_values: ArrayLike) -> FloatArray:
-    """Holm's step-down adjustment of several p-values.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
-    out = np.empty_like(p)
-    out[order] = np.minimum(stepped, 1.0)
-    return out
+    errors = np.abs(fit.procedure.gini_errors(draws, float(difference)))
+    return np.abs(difference), errors, "the limit distributions have the same Gini coefficient"

@@ -1,34 +1,37 @@
-"""The two steps of `r3d` that are useful alone: unit quantiles and bandwidths."""
+"""Two steps of `r3d` that are useful alone: unit quantiles and bandwidths."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from fisc.core import DataError, check_option
+from fisc.core.arrays import FloatArray
+from fisc.core.frames import TableLike
 from fisc.report import Result
 
-from .bandwidth import Selector
-from .estimation import Method
-from .inputs import check_quantiles, prepare, read_segments
-from .kernels import FloatArray, Kernel
-from .quantiles import RULES, Rule, segment_quantiles
+from .choice import choose_bandwidths
+from .compat import procedure_of
+from .design import single
+from .inputs import Data, Source, check_quantiles, prepare, read
+from .notes import Notes
+from .options import Compat, Deriv, Kernel, Method, Missing, Options, Rule, Selector
 from .sample import Sample
-from .segments import Columns, Missing, Notes
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .segments import Reading
+from .variables import Columns
 
 
 def unit_quantiles(
-    data: Any,
+    data: Data,
     *,
     y: str | None = None,
     unit: str | None = None,
-    weights: Any = None,
+    weights: str | Sequence[ArrayLike] | None = None,
     quantiles: ArrayLike | None = None,
     rule: Rule = "linear",
     missing: Missing = "drop",
@@ -73,18 +76,13 @@ def unit_quantiles(
     a      2.0   3.0
     b      3.0   3.0
     """
-    import pandas as pd
-
     q = check_quantiles(quantiles)
-    check_option("rule", rule, RULES)
+    check_option("rule", rule, get_args(Rule))
     columns = Columns(y=y, unit=unit, weights=weights)
-    parts = read_segments(data, columns, missing, Notes(), q, rule, with_x=False)
-    if isinstance(parts, Sample):
-        curves, labels = parts.curves, parts.labels
-    else:
-        curves = segment_quantiles(parts.y, parts.starts, parts.sizes, q, rule, parts.weights)
-        labels = parts.labels
-    return pd.DataFrame(curves, index=pd.Index(labels, name=unit or "unit"), columns=q)
+    reading = Reading(columns, q, rule, missing, Notes(), with_x=False)
+    parts = read(data, reading)
+    curves = parts.curves if isinstance(parts, Sample) else reading.quantiles(parts)
+    return pd.DataFrame(curves, index=pd.Index(parts.labels, name=unit or "unit"), columns=q)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +109,17 @@ class BandwidthChoice(Result):
         Rule.
     """
 
-    bandwidth: Any
-    bandwidth_treatment: Any
-    bandwidth_minus: Any
-    bandwidth_plus: Any
+    bandwidth: float | FloatArray
+    bandwidth_treatment: float | FloatArray | None
+    bandwidth_minus: float | FloatArray
+    bandwidth_plus: float | FloatArray
     pilot: float
     density: float
     bias: FloatArray
     variance: FloatArray
     regularisation: FloatArray
     quantiles: FloatArray
-    selector: str
+    selector: Selector
 
     def __float__(self) -> float:
         """Return the bandwidth, where it is one number."""
@@ -143,8 +141,6 @@ class BandwidthChoice(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row a quantile."""
-        import pandas as pd
-
         shape = self.quantiles.shape
         return pd.DataFrame(
             {
@@ -159,15 +155,15 @@ class BandwidthChoice(Result):
 
 
 def select_bandwidth(
-    data: Any = None,
+    data: Data | None = None,
     *,
-    y: Any = None,
-    x: Any = None,
-    unit: Any = None,
-    treatment: Any = None,
-    weights: Any = None,
-    unit_weights: Any = None,
-    cluster: Any = None,
+    y: str | None = None,
+    x: ArrayLike | None = None,
+    unit: ArrayLike | None = None,
+    treatment: ArrayLike | None = None,
+    weights: str | Sequence[ArrayLike] | None = None,
+    unit_weights: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
     quantiles: ArrayLike | None = None,
     cutoff: float = 0.0,
     method: Method = "frechet",
@@ -176,11 +172,11 @@ def select_bandwidth(
     s: int = 1,
     selector: Selector = "mse",
     quantile_rule: Rule = "linear",
-    deriv: int = 0,
-    covariates: Any = None,
+    deriv: Deriv = 0,
+    covariates: ArrayLike | None = None,
     donut: float | tuple[float, float] = 0.0,
-    compat: str | None = None,
-    quantile_matrix: ArrayLike | None = None,
+    compat: Compat | None = None,
+    quantile_matrix: ArrayLike | TableLike | None = None,
     missing: Missing = "drop",
     continuous_treatment: bool = False,
 ) -> BandwidthChoice:
@@ -207,29 +203,25 @@ def select_bandwidth(
     >>> round(scaled / h, 9)
     100.0
     """
-    from .settings import check_options, choose_bandwidths, plain, single
-
-    options = check_options(method, kernel, p, s, deriv, selector, compat=compat)
+    options = Options(method, kernel, p, s, deriv, selector, compat=compat)
     columns = Columns(y, x, unit, treatment, weights, unit_weights, cluster, covariates)
-    sample = prepare(
+    source = Source(
         data,
         columns,
-        quantile_matrix=quantile_matrix,
-        quantiles=quantiles,
-        cutoff=cutoff,
-        rule=quantile_rule,
-        donut=donut,
-        missing=missing,
-        continuous_treatment=continuous_treatment,
-        notes=Notes(),
-        keep_plain=compat is not None,
+        quantile_matrix,
+        quantiles,
+        cutoff,
+        quantile_rule,
+        donut,
+        missing,
+        continuous_treatment,
     )
+    sample = prepare(procedure_of(options).request(source, options), Notes())
     chosen, selection = choose_bandwidths(sample, options, None, None)
     assert selection is not None
-    stage = None if chosen.t_plus is None else plain(chosen.t_minus, chosen.t_plus)
     return BandwidthChoice(
-        bandwidth=plain(chosen.minus, chosen.plus),
-        bandwidth_treatment=stage,
+        bandwidth=chosen.outcome,
+        bandwidth_treatment=chosen.treatment,
         bandwidth_minus=single(chosen.minus),
         bandwidth_plus=single(chosen.plus),
         pilot=selection.pilot,
