@@ -230,8 +230,8 @@ def test_streamed_blocks_end_where_units_end(
     data.to_parquet(tmp_path / "data.parquet", row_group_size=300)
     monkeypatch.setattr(files, "ROWS_IN_MEMORY", 700)
     with duckdb.connect() as connection:
-        query = f"SELECT unit, y FROM read_parquet('{tmp_path / 'data.parquet'}')"
-        blocks = list(files._stream(connection, query, "unit", rows_at_once=130))
+        rows = connection.sql(f"SELECT unit, y FROM read_parquet('{tmp_path / 'data.parquet'}')")
+        blocks = list(files._stream(rows, "unit", rows_at_once=130))
     units = [set(block["unit"]) for block in blocks]
     assert len(blocks) > 5
     assert sum(len(u) for u in units) == len(set().union(*units)) == 160

@@ -20,10 +20,9 @@ from fisc.r3d import (
     simulate,
     unit_quantiles,
 )
-from fisc.r3d.functionals import gini, top_share, variance
+from fisc.r3d.inequality import gini, top_share, variance
 from fisc.r3d.kernels import boundary_constants
-from fisc.r3d.process import critical_value, draw_multipliers, p_value
-from fisc.r3d.testing import holm
+from fisc.r3d.process import critical_value, draw_multipliers, holm, p_value
 
 FINE = np.arange(1, 10_000) / 10_000
 Q = np.arange(1, 20) / 20

@@ -7,7 +7,7 @@ and the same table gives the same bits whatever library holds it. Dates count in
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ class _Lazy(Protocol):
 TableLike: TypeAlias = pd.DataFrame | _ArrowStream | _Lazy
 
 
-def is_table(data: object) -> bool:
+def is_table(data: object) -> TypeGuard[TableLike]:
     """Tell whether `as_frame` can read `data`.
 
     Examples

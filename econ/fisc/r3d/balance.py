@@ -16,13 +16,7 @@ from .process import holm
 
 
 def balance(
-    data: Data,
-    outcomes: Sequence[str],
-    *,
-    x: str,
-    unit: str,
-    random_state: int | None = 0,
-    **options: Any,
+    data: Data, outcomes: Sequence[str], *, x: str, unit: str, random_state: int | None = 0, **options: Any
 ) -> pd.DataFrame:
     """Effects on outcomes that the cutoff should not move: predetermined variables, placebo outcomes.
 
@@ -49,8 +43,9 @@ def balance(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from fisc.r3d import balance, simulate
-    >>> data = simulate("paper1", n=200, seed=5).data
+    >>> data = simulate("paper1", n=200, random_state=5).data
     >>> rng = np.random.default_rng(0)
     >>> data["age"] = 40 + 10 * rng.standard_normal(len(data))
     >>> balance(data, ["age"], x="x", unit="unit", quantiles=[0.25, 0.5, 0.75])["outcome"].tolist()

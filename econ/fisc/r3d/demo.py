@@ -25,22 +25,11 @@ DECILES = np.arange(1, 10) / 10
 
 
 def crossing_data(prices: TableLike, horizon: int = HORIZON, average: int = AVERAGE) -> pd.DataFrame:
-    """Build the long data of the demonstration from daily prices.
+    """Build the long data of the demonstration from daily adjusted closes, shape (days, stocks).
 
-    Parameters
-    ----------
-    prices : DataFrame, shape (days, stocks)
-        Adjusted closes, positive, index of dates.
-    horizon : int
-        Trading days over which returns are measured, starting the day after.
-    average : int
-        Trading days of the moving average of the equal-weight index.
-
-    Returns
-    -------
-    DataFrame
-        Columns day, ticker, next_return (share, not per cent), distance (log of index over average) and
-        quarter; days without a full average or a full horizon are left out.
+    `horizon` is how many trading days returns are measured over, starting the day after; `average` those of
+    the moving average of the equal-weight index. Columns are day, ticker, next_return (share, not per cent),
+    distance (log of index over average) and quarter; days without a full average or horizon are left out.
 
     Examples
     --------
@@ -67,18 +56,7 @@ def crossing_data(prices: TableLike, horizon: int = HORIZON, average: int = AVER
 
 @renamed(seed="random_state")
 def demo_section(random_state: int = 0) -> Section:
-    """Fit the demonstration and say what the bands say.
-
-    Parameters
-    ----------
-    random_state : int
-        Seed of the draws behind the bands.
-
-    Returns
-    -------
-    Section
-        Effect, limit curves, RD picture, manipulation test; offline, the same for the same seed.
-    """
+    """Fit the demonstration and say what the bands say; offline, the same for the same seed."""
     prices = load_sp500()
     data = crossing_data(prices)
     fit = r3d(

@@ -310,7 +310,7 @@ def placebo_cutoffs(fit: Fit, *, random_state: int = 0) -> pd.DataFrame:
     Examples
     --------
     >>> from fisc.r3d import placebo_cutoffs, r3d, simulate
-    >>> sim = simulate("paper1", n=300, seed=2)
+    >>> sim = simulate("paper1", n=300, random_state=2)
     >>> fit = r3d(sim.data, y="y", x="x", unit="unit", quantiles=sim.quantiles, random_state=0)
     >>> placebo_cutoffs(fit)["placebo"].tolist()
     [True, True, False, True, True]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -107,7 +107,7 @@ def _multipliers(
     if multipliers is None:
         return None
     if isinstance(multipliers, str):
-        return check_option("multipliers", multipliers, get_args(MultiplierName))
+        return cast(MultiplierName, check_option("multipliers", multipliers, get_args(MultiplierName)))
     what = "an array of shape (units, draws), or a name"
     xi = check_array("multipliers", multipliers, what=what)
     if xi.ndim != 2 or xi.shape[0] not in (sample.n_given, sample.x.size):

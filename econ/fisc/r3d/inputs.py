@@ -14,7 +14,7 @@ from typing import TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.core import DataError, as_frame, check_number, check_option, is_number, is_table
+from fisc.core import DataError, check_number, check_option, is_number, is_table
 from fisc.core.arrays import AnyArray, FloatArray
 from fisc.core.frames import TableLike
 
@@ -24,7 +24,7 @@ from .options import Missing, Rule
 from .quantiles import segment_quantiles, trapezoid_weights
 from .sample import Sample, build_sample
 from .segments import Reading, Segments, from_arrays, from_table
-from .variables import Columns, as_floats, per_unit, some, unit_level
+from .variables import Columns, as_floats, as_rows, per_unit, some, unit_level
 
 # Long micro-data, a Parquet or CSV file of them, or one array of values per unit.
 Data: TypeAlias = TableLike | str | Path | Sequence[ArrayLike] | AnyArray
@@ -132,21 +132,19 @@ def read(data: Data | None, reading: Reading) -> Segments | Sample:
         )
     if isinstance(data, Sequence) or (isinstance(data, np.ndarray) and data.dtype == object):
         return from_arrays(data, reading)
-    if not is_table(data):
-        raise DataError(
-            f"data is of type {type(data).__name__}; give a table (pandas, polars, Arrow, DuckDB), a path, a list "
-            "of arrays or quantile_matrix="
-        )
-    return from_table(data, reading)
+    if is_table(data):
+        return from_table(data, reading)
+    raise DataError(
+        f"data is of type {type(data).__name__}; give a table (pandas, polars, Arrow, DuckDB), a path, a list of "
+        "arrays or quantile_matrix="
+    )
 
 
 def _from_matrix(
     matrix: ArrayLike | TableLike, columns: Columns, q: FloatArray, default_grid: bool, notes: Notes
 ) -> Sample:
     """Sample of quantiles computed elsewhere."""
-    if is_table(matrix):
-        matrix = as_frame("quantile_matrix", matrix).to_numpy()
-    curves = as_floats(matrix, "quantile_matrix")
+    curves = as_floats(as_rows("quantile_matrix", matrix), "quantile_matrix")
     if curves.ndim != 2:
         raise DataError(f"quantile_matrix has shape {curves.shape}; expected units x quantiles")
     if curves.shape[1] != q.size:

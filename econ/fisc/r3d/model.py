@@ -123,7 +123,7 @@ def r3d(
     alpha : float
         One minus the coverage of the band.
     multipliers : array (n, B) or {"normal", "mammen", "rademacher"}, optional
-        Explicit multipliers, rows in order of first appearance of the units, or the law of a multiplier
+        Explicit multipliers, rows in order of first appearance of the units, or the distribution of those of a multiplier
         bootstrap. By default draws come straight from N(0, D'D), which is what normal multipliers give.
     compat : {"r3d-0.1"}, optional
         Reproduce the R package, its defects included.
@@ -159,7 +159,7 @@ def r3d(
     Examples
     --------
     >>> from fisc.r3d import r3d, simulate
-    >>> sim = simulate("paper1", n=200, seed=1)
+    >>> sim = simulate("paper1", n=200, random_state=1)
     >>> fit = r3d(sim.data, y="y", x="x", unit="unit", quantiles=sim.quantiles, random_state=0)
     >>> bool((fit.band_lower < sim.truth).all() and (sim.truth < fit.band_upper).all())
     True
@@ -167,15 +167,7 @@ def r3d(
     options = Options(method, kernel, p, s, deriv, selector, residuals, band, n_boot, alpha, compat)
     columns = Columns(y, x, unit, treatment, weights, unit_weights, cluster, covariates)
     source = Source(
-        data,
-        columns,
-        quantile_matrix,
-        quantiles,
-        cutoff,
-        quantile_rule,
-        donut,
-        missing,
-        continuous_treatment,
+        data, columns, quantile_matrix, quantiles, cutoff, quantile_rule, donut, missing, continuous_treatment
     )
     source, notes = procedure_of(options).request(source, options), Notes()
     fit = fit_sample(

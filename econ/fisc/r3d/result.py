@@ -209,7 +209,8 @@ class R3DResult(Fit):
         """
         check_option("kind", kind, get_args(PlotKind))
         if kind == "sensitivity":
-            return sensitivity(self, **options).plot(ax)
+            refits: Callable[..., Sensitivity] = sensitivity
+            return refits(self, **options).plot(ax)
         if kind == "running":
             return density_of(self).plot(ax)
         drawer: Callable[..., Axes] = getattr(plots, kind)

@@ -195,11 +195,7 @@ def _constant(values: AnyArray, name: str, layout: _Layout) -> AnyArray:
 
 
 def _clean(
-    y: FloatArray,
-    weights: FloatArray | None,
-    layout: _Layout,
-    level: dict[str, AnyArray],
-    reading: Reading,
+    y: FloatArray, weights: FloatArray | None, layout: _Layout, level: dict[str, AnyArray], reading: Reading
 ) -> Segments:
     """Drop missing micro values with a count; refuse infinite ones and bad weights."""
     check_option("missing", reading.missing, get_args(Missing))

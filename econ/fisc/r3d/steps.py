@@ -197,7 +197,7 @@ def select_bandwidth(
     Examples
     --------
     >>> from fisc.r3d import select_bandwidth, simulate
-    >>> data = simulate("repo1", n=200, seed=0).data
+    >>> data = simulate("repo1", n=200, random_state=0).data
     >>> h = float(select_bandwidth(data, y="y", x="x", unit="unit"))
     >>> scaled = float(select_bandwidth(data.assign(x=100 * data["x"]), y="y", x="x", unit="unit"))
     >>> round(scaled / h, 9)
@@ -206,15 +206,7 @@ def select_bandwidth(
     options = Options(method, kernel, p, s, deriv, selector, compat=compat)
     columns = Columns(y, x, unit, treatment, weights, unit_weights, cluster, covariates)
     source = Source(
-        data,
-        columns,
-        quantile_matrix,
-        quantiles,
-        cutoff,
-        quantile_rule,
-        donut,
-        missing,
-        continuous_treatment,
+        data, columns, quantile_matrix, quantiles, cutoff, quantile_rule, donut, missing, continuous_treatment
     )
     sample = prepare(procedure_of(options).request(source, options), Notes())
     chosen, selection = choose_bandwidths(sample, options, None, None)

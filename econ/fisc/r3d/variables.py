@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from fisc.core import DataError, as_frame, check_array, is_table, nearest
 from fisc.core.arrays import AnyArray, FloatArray
+from fisc.core.frames import TableLike
 
 LARGEST = 1e100  # of any number given: squares and their sums stay finite
 
@@ -74,7 +75,7 @@ def as_floats(values: ArrayLike | pd.Series[Any], name: str) -> FloatArray:
         else:
             floats = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        series = pd.Series(values)  # type: ignore[arg-type]
+        series = pd.Series(values)
         bad = series[pd.to_numeric(series, errors="coerce").isna() & series.notna()]
         first = f" (first: {bad.iloc[0]!r})" if len(bad) else ""
         raise DataError(
@@ -94,6 +95,11 @@ def _within_reach(floats: FloatArray, name: str) -> FloatArray:
             f"{name!r} holds numbers as large as {size:g}; give it in larger units (up to {LARGEST:g})"
         )
     return floats
+
+
+def as_rows(name: str, values: ArrayLike | TableLike) -> ArrayLike:
+    """Return a table without its labels, anything else as it is."""
+    return as_frame(name, values).to_numpy() if is_table(values) else cast(ArrayLike, values)
 
 
 def labels_of(values: ArrayLike | pd.Series[Any], name: str) -> AnyArray:
@@ -134,9 +140,8 @@ def unit_level(columns: Columns, n: int) -> dict[str, AnyArray]:
     if columns.cluster is not None:
         level["cluster"] = labels_of(per_unit(columns.cluster, n, "cluster", numbers=False), "cluster")
     if columns.covariates is not None:
-        given = columns.covariates
-        given = as_frame("covariates", given) if is_table(given) else given
-        matrix = check_array("covariates", given, what=f"{n} rows of numbers", missing=True)
+        rows = as_rows("covariates", columns.covariates)
+        matrix = check_array("covariates", rows, what=f"{n} rows of numbers", missing=True)
         matrix = matrix[:, None] if matrix.ndim == 1 else matrix
         if matrix.ndim != 2 or matrix.shape[0] != n or not np.isfinite(matrix).all():
             raise DataError(f"covariates have shape {matrix.shape}; expected {n} rows of finite numbers")

@@ -214,7 +214,7 @@ def montecarlo(
             reps=reps,
             n_boot=n_boot,
             reference=reference,
-            seed=seed,
+            random_state=seed,
             n_jobs=jobs,
             progress=lambda done, total: step("simulating", done, total),
         )
