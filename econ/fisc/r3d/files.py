@@ -101,7 +101,7 @@ def _large(rows: DuckDBPyRelation, reading: Reading, count: int) -> Sample:
     parts: list[tuple[Segments, FloatArray]] = []
     seen: set[Hashable] = set()
     together = True
-    for block in _stream(rows, name):
+    for block in _stream(rows, name, ROWS_IN_MEMORY // 8):
         segments = from_table(block, reading)
         labels = segments.labels.tolist()
         if not seen.isdisjoint(labels):
@@ -142,7 +142,7 @@ def _usable(rows: DuckDBPyRelation, reading: Reading, count: int) -> DuckDBPyRel
     return usable
 
 
-def _stream(rows: DuckDBPyRelation, unit: str, rows_at_once: int = 1_000_000) -> Iterator[pd.DataFrame]:
+def _stream(rows: DuckDBPyRelation, unit: str, rows_at_once: int) -> Iterator[pd.DataFrame]:
     """Blocks of rows that end where a unit ends, in the order of the data."""
     held: list[pd.DataFrame] = []
     count = 0
