@@ -21,7 +21,7 @@ import numpy as np
 
 from fisc.r3d import monte_carlo, r3d, simulate
 
-sim = simulate("paper2", n=800, seed=1)
+sim = simulate("paper2", n=800, random_state=1)
 sim.data.head()
 
 # %% [markdown]

@@ -43,7 +43,7 @@ def pooled() -> Any:
     """Both estimators on design paper2, averaged over samples, beside the truth."""
     ours, pool = [], []
     for seed in range(REPS):
-        sim = simulate("paper2", n=UNITS, seed=seed, unit_size=SIZE)
+        sim = simulate("paper2", n=UNITS, random_state=seed, unit_size=SIZE)
         ours.append(r3d(sim.data, y="y", x="x", unit="unit", quantiles=Q, n_boot=99, random_state=seed).tau)
         y = sim.data["y"].to_numpy().reshape(UNITS, SIZE)
         pool.append(pooled_effect(sim.data["x"].to_numpy()[::SIZE], y))
@@ -67,7 +67,7 @@ def pooled() -> Any:
 
 def main() -> None:
     """Write every picture, or those named."""
-    sim = simulate("lee", n=800, seed=3, quantiles=Q)
+    sim = simulate("lee", n=800, random_state=3, quantiles=Q)
     fit = r3d(sim.data, y="y", x="x", unit="unit", quantiles=Q, random_state=0)
     pictures = {
         "pooled": pooled,

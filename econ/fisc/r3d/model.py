@@ -123,8 +123,8 @@ def r3d(
     alpha : float
         One minus the coverage of the band.
     multipliers : array (n, B) or {"normal", "mammen", "rademacher"}, optional
-        Explicit multipliers, rows in order of first appearance of the units, or the distribution of those of a multiplier
-        bootstrap. By default draws come straight from N(0, D'D), which is what normal multipliers give.
+        Explicit multipliers, rows in order of first appearance of the units, or the distribution to draw them
+        from. By default draws come straight from N(0, D'D), which is what normal multipliers give.
     compat : {"r3d-0.1"}, optional
         Reproduce the R package, its defects included.
     random_state : int, optional
