@@ -166,4 +166,15 @@ def main(root: Path, arguments: list[str]) -> int:
     held = kinds()[arguments[0]]
     print("\n".join(str(file.relative_to(root)) for file in files))
     print(f"\nRead first: {held['see']}\nThen write what the test asks for: ./dev test --changed")
+    made = {
+        root / step["file"].replace("{name}", arguments[1].replace("-", "_"))
+        for step in held["steps"]
+        if "file" in step
+    }
+    for file in made:
+        if file.relative_to(root).parts[0] in SOURCES and file.suffix == ".py":
+            package = ".".join(file.relative_to(root).parts[1:3])
+            print(
+                f'Give {file.stem} its floor under "Floors of {package}" in pyproject.toml, if there is one.'
+            )
     return 0

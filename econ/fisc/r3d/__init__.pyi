@@ -1,4 +1,4 @@
-from .balance import balance as balance
+from .covariate_balance import balance as balance
 from .bands import Limits as Limits
 from .density import DensityTest as DensityTest
 from .density import density_test as density_test
