@@ -110,7 +110,7 @@ def test_tax_reform_measures_against_zero_change(tmp_path: Path) -> None:
     changes = effects.tables[0].frame["change"]
     assert set(changes) == {"0"}
     assert gains.finding.startswith("0%")
-    assert len(schedules.figures) == 2
+    assert len(schedules.figures) == 1
 
 
 def test_tax_reform_higher_rates_raise_revenue_and_cut_hours(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_several_seeds_give_an_interval() -> None:
     assert reached[0] == result.progress["cmaes"].max()
     assert np.ptp(reached) > 0.0
     assert f"[{100 * reached.min():.2f}, {100 * reached.max():.2f}, 3 seeds]" in result.section().finding
-    with pytest.raises(DataError, match="seeds must be a whole number"):
+    with pytest.raises(DataError, match="seeds=0; give a whole number of at least 1"):
         compare(Workers.sample(5), seeds=0)
 
 

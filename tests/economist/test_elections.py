@@ -74,9 +74,9 @@ def test_ties_go_to_the_first_or_to_chance(people) -> None:  # type: ignore[no-u
 
 def test_bad_elections_are_refused(people) -> None:  # type: ignore[no-untyped-def]
     workers, rng = people(10), np.random.default_rng(0)
-    with pytest.raises(DataError, match="candidates must be a whole number from 2 to 10"):
+    with pytest.raises(DataError, match="candidates=11; give a whole number of at least 2 and at most 10"):
         hold_election(workers, LAW, Criterion("log"), rng, candidates=11)
     with pytest.raises(OptionError, match="did you mean 'borda'"):
         hold_election(workers, LAW, Criterion("log"), rng, rule="bordas")
-    with pytest.raises(DataError, match="reach must lie in"):
+    with pytest.raises(DataError, match="reach=0.0; give the largest change of a rate"):
         hold_election(workers, LAW, Criterion("log"), rng, reach=0.0)

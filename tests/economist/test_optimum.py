@@ -102,8 +102,8 @@ def test_results_go_to_json_and_back(people) -> None:  # type: ignore[no-untyped
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"restarts": 0}, "restarts must be a whole number of at least 1"),
-        ({"tolerance": 0.0}, "tolerance must lie in"),
+        ({"restarts": 0}, "restarts=0; give a whole number of at least 1"),
+        ({"tolerance": 0.0}, "tolerance=0.0; give a change of each rate, a number above 0"),
     ],
 )
 def test_bad_options_are_refused(people, options: dict, message: str) -> None:  # type: ignore[no-untyped-def]

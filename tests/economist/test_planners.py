@@ -35,7 +35,7 @@ def govern(workers: Workers, task: Task, planner: Planner) -> list[Observation]:
     rates = np.full(task.brackets, 0.5)
     for year in range(task.years):
         if year:
-            rates = planner.decide(past, task, np.random.default_rng([task.seed, year]))
+            rates = planner.decide(past, task, np.random.default_rng([task.random_state, year]))
         law = TaxSchedule(task.edges, rates)
         outcome = respond(workers, law)
         past.append(observe(year, law, outcome, classes, welfare(outcome, workers, task.criterion)))
@@ -82,7 +82,7 @@ def test_it_learns_the_curvature_and_the_costs(cases: dict) -> None:
 
 @pytest.mark.parametrize("planner", PLANNERS, ids=lambda p: p.name)
 def test_every_planner_proposes_lawful_rates_and_repeats_itself(people, planner: Planner) -> None:  # type: ignore[no-untyped-def]
-    task = Task(np.array([0.0, 30_000.0, 90_000.0]), Criterion("log"), 9, 1, seed=2)
+    task = Task(np.array([0.0, 30_000.0, 90_000.0]), Criterion("log"), 9, 1, random_state=2)
     one, two = govern(people(), task, planner), govern(people(), task, planner)
     for first, second in zip(one, two, strict=True):
         assert np.array_equal(first.rates, second.rates)
@@ -95,13 +95,13 @@ def test_every_planner_proposes_lawful_rates_and_repeats_itself(people, planner:
 )
 def test_seeds_matter_and_nothing_else(people, planner: Planner) -> None:  # type: ignore[no-untyped-def]
     edges = np.array([0.0, 30_000.0, 90_000.0])
-    one = govern(people(), Task(edges, Criterion("log"), 6, 0, seed=1), planner)
-    two = govern(people(), Task(edges, Criterion("log"), 6, 0, seed=2), planner)
+    one = govern(people(), Task(edges, Criterion("log"), 6, 0, random_state=1), planner)
+    two = govern(people(), Task(edges, Criterion("log"), 6, 0, random_state=2), planner)
     assert not np.array_equal(one[-1].rates, two[-1].rates)
 
 
 def test_planners_that_learn_beat_the_control(people) -> None:  # type: ignore[no-untyped-def]
-    task = Task(np.array([0.0, 30_000.0, 90_000.0]), Criterion("inverse_income"), 20, 2, seed=0)
+    task = Task(np.array([0.0, 30_000.0, 90_000.0]), Criterion("inverse_income"), 20, 2, random_state=0)
     workers = people(300)
     reached = {p.name: govern(workers, task, p)[-1].welfare for p in PLANNERS if p.name != "gp"}
     assert reached["bayesian"] > reached["hill"] > reached["fixed"]

@@ -49,8 +49,8 @@ def test_same_seed_same_workers() -> None:
         ({"skill": [1.0, np.nan], "cost": 1.0}, "skill holds 1 value"),
         ({"skill": [1.0, 2.0], "cost": [1.0]}, "2 skills but 1 costs"),
         ({"skill": [1.0], "cost": [0.0]}, "cost must be positive"),
-        ({"skill": [1.0], "cost": 1.0, "delta": 1.0}, "delta must be a number above 1"),
-        ({"skill": [1.0], "cost": 1.0, "max_hours": 0.0}, "max_hours must be a positive number"),
+        ({"skill": [1.0], "cost": 1.0, "delta": 1.0}, "delta=1.0; give a number .* above 1"),
+        ({"skill": [1.0], "cost": 1.0, "max_hours": 0.0}, "max_hours=0.0; give a number of weekly hours above 0"),
         ({"skill": [1.0], "cost": 1.0, "hours_grid": [10.0, 0.0]}, "hours_grid must increase"),
         ({"skill": [1.0], "cost": 1.0, "hours_grid": [0.0, 110.0]}, "hours_grid must increase within"),
         ({"skill": [1.0], "cost": 1.0, "personas": []}, "1 workers but 0 personas"),
@@ -62,7 +62,7 @@ def test_bad_workers_are_refused_in_words(arguments: dict[str, object], message:
 
 
 def test_bad_samples_are_refused_in_words() -> None:
-    with pytest.raises(DataError, match="n must be a positive whole number of workers, got 0"):
+    with pytest.raises(DataError, match="n=0; give a whole number of at least 1"):
         Workers.sample(0)
     with pytest.raises(OptionError, match="did you mean 'gb2'"):
         Workers.sample(5, population="gb22")

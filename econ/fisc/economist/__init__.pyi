@@ -13,11 +13,16 @@ from .criteria import gap_closed as gap_closed
 from .criteria import welfare as welfare
 from .elections import Election as Election
 from .elections import hold_election as hold_election
+from .gaming import plot_objectives as plot_objectives
 from .optimum import Certificate as Certificate
 from .optimum import Optimum as Optimum
 from .optimum import optimal_schedule as optimal_schedule
 from .personas import Persona as Persona
 from .population import Workers as Workers
+from .reform import Ceiling as Ceiling
+from .reform import Reform as Reform
+from .reform import compare_schedules as compare_schedules
+from .reform import distance_to_optimum as distance_to_optimum
 from .response import Outcome as Outcome
 from .response import outcome_of_hours as outcome_of_hours
 from .response import respond as respond

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fisc.core import DataError, check_number, check_seed, check_whole
+from fisc.core import check_number, check_seed, check_whole, renamed
+from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import Criterion
 from fisc.economist.objective import WelfareOfRates
 from fisc.economist.population import Workers
 from fisc.economist.saez import paper_saez_schedule, saez_schedule
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 
 __all__ = ["baseline_schedules", "best_flat_tax", "flat_tax_grid", "random_monotone_schedules"]
 
@@ -18,25 +19,13 @@ __all__ = ["baseline_schedules", "best_flat_tax", "flat_tax_grid", "random_monot
 def flat_tax_grid(
     workers: Workers, criterion: str | Criterion, *, step: float = 0.01
 ) -> tuple[FloatArray, FloatArray]:
-    """Return flat rates from 0 to 1 and the welfare of each, shapes (P,) and (P,).
+    """Return flat rates from 0 to 1, `step` apart, and the welfare of each, shapes (P,) and (P,).
 
-    Parameters
-    ----------
-    workers : Workers
-        The population.
-    criterion : str or Criterion
-        See `fisc.economist.welfare`.
-    step : float
-        Spacing of the rates, in (0, 1].
-
-    Examples
-    --------
     >>> rates, values = flat_tax_grid(Workers([20.0, 120.0], cost=0.0005), "inverse_income", step=0.1)
     >>> round(float(rates[values.argmax()]), 2)
     0.6
     """
-    if not 0.0 < step <= 1.0:
-        raise DataError(f"step must lie in (0, 1], the spacing of the flat rates, got {step!r}")
+    step = check_number("step", step, above=0, most=1, what="the spacing of the flat rates, a number")
     rates = np.linspace(0.0, 1.0, round(1.0 / step) + 1)
     return rates, WelfareOfRates(workers, [0.0], criterion)(rates[:, None])
 
@@ -49,8 +38,9 @@ def best_flat_tax(
     return TaxSchedule.flat(float(rates[int(values.argmax())]), edges)
 
 
+@renamed(seed="random_state")
 def random_monotone_schedules(
-    edges: npt.ArrayLike, n: int, *, seed: int = 0, highest: float = 0.6
+    edges: npt.ArrayLike, n: int, *, random_state: int = 0, highest: float = 0.6
 ) -> tuple[TaxSchedule, ...]:
     """Return `n` schedules whose rates are sorted draws from U(0, highest): the control of the paper.
 
@@ -62,13 +52,14 @@ def random_monotone_schedules(
     """
     n = check_whole("n", n, least=1)
     highest = abs(check_number("highest", highest, least=0, most=1))  # -0 too
-    rng = np.random.default_rng(check_seed("seed", seed))
+    rng = np.random.default_rng(check_seed("random_state", random_state))
     zero = TaxSchedule.flat(0.0, edges)
     return tuple(zero.with_rates(np.sort(rng.uniform(0.0, highest, zero.brackets))) for _ in range(n))
 
 
+@renamed(seed="random_state")
 def baseline_schedules(
-    workers: Workers, edges: npt.ArrayLike, criterion: str | Criterion, *, seed: int = 0
+    workers: Workers, edges: npt.ArrayLike, criterion: str | Criterion, *, random_state: int = 0
 ) -> dict[str, TaxSchedule]:
     """Return every baseline by name.
 
@@ -80,7 +71,7 @@ def baseline_schedules(
         Brackets of the schedules that are computed; US law keeps its own.
     criterion : str or Criterion
         See `fisc.economist.welfare`.
-    seed : int
+    random_state : int
         For the random schedule.
 
     Returns
@@ -94,7 +85,7 @@ def baseline_schedules(
         "US 2024": TaxSchedule.us_federal(2024),
         "flat 50 %": TaxSchedule.flat(0.5, edges),
         "best flat": best_flat_tax(workers, edges, criterion),
-        "random monotone": random_monotone_schedules(edges, 1, seed=seed)[0],
+        "random monotone": random_monotone_schedules(edges, 1, random_state=random_state)[0],
         "Saez, measured": saez_schedule(workers, edges, criterion),
         "Saez, 0.4": saez_schedule(workers, edges, criterion, elasticity=0.4),
         "Saez of the paper": paper_saez_schedule(workers, edges),

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import pandas as pd
 
-from fisc.core import DataError, Provenance, check_option, record
+from fisc.core import DataError, Provenance, check_option, check_seed, check_whole, record, renamed
+from fisc.core.arrays import FloatArray
+from fisc.economist.arrays import mean_by_decile
 from fisc.economist.baselines import baseline_schedules
 from fisc.economist.config import SimulationConfig
 from fisc.economist.criteria import Criterion, criterion_of, gap_closed, welfare
 from fisc.economist.optimum import Optimum, optimal_schedule
+from fisc.economist.options import ComparedPlanner
+from fisc.economist.plots import (
+    plot_gains,
+    plot_hours_density,
+    plot_income_density,
+    plot_progress,
+    plot_schedules,
+)
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond
-from fisc.economist.results import SimulationResult
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 from fisc.economist.simulation import Simulation
-from fisc.report import Result
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-    from fisc.report import Section
-
 __all__ = ["Comparison", "compare"]
-
-#: Planners that `compare` can run: they need no language model.
-PLANNERS = ("bayesian", "gp", "cmaes", "hill", "random")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +72,10 @@ class Comparison(Result):
 
     def gains(self, name: str) -> FloatArray:
         """Return the mean change of utility against US law by decile of skill, shape (10,)."""
-        change = self.outcomes[name].utility - self.outcomes["US 2024"].utility
-        order = np.argsort(self.skill, kind="stable")
-        return np.array([change[part].mean() if part.size else np.nan for part in np.array_split(order, 10)])
+        return mean_by_decile(self.outcomes[name].utility - self.outcomes["US 2024"].utility, self.skill)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a schedule: welfare, gap closed, hours, income, rebate, who gains."""
-        import pandas as pd
-
+        """Return a row for each schedule: welfare, gap closed, hours, income, rebate, who gains."""
         base = self.outcomes["US 2024"].utility
         rows = {}
         for name, outcome in self.outcomes.items():
@@ -93,9 +93,7 @@ class Comparison(Result):
         return frame
 
     def rates_frame(self) -> pd.DataFrame:
-        """Return the rates in per cent, one column a bracket, one row a schedule on the common brackets."""
-        import pandas as pd
-
+        """Return rates in per cent: a column for each bracket, a row for each schedule on the common ones."""
         edges = self.optimum.schedule.edges
         columns = [f"from {edge:,.0f}" for edge in edges]
         rows = {
@@ -108,7 +106,7 @@ class Comparison(Result):
         return frame
 
     def summary(self) -> str:
-        """Return one line a schedule, best first."""
+        """Return a line for each schedule, best first."""
         order = sorted(self.welfare, key=lambda name: -self.welfare[name])
         lines = [
             f"{self.skill.size:,} workers, criterion {self.criterion}; share of the gap from US law to optimum"
@@ -123,8 +121,6 @@ class Comparison(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the schedules of US law, the planners, Saez and the optimum."""
-        from fisc.economist.plots import plot_schedules
-
         return plot_schedules({name: self.schedules[name] for name in self._main()}, ax=ax)
 
     def _main(self) -> list[str]:
@@ -132,9 +128,6 @@ class Comparison(Result):
 
     def section(self) -> Section:
         """Return tables and pictures as a section of a report."""
-        from fisc.economist.plots import plot_gains, plot_hours_density, plot_income_density, plot_progress
-        from fisc.report import Figure, Section, Table
-
         main = self._main()
         shown = [name for name in main if name != "US 2024"]
         figures = [
@@ -209,14 +202,15 @@ class Comparison(Result):
         )
 
 
+@renamed(seed="random_state")
 def compare(
     workers: Workers,
     criterion: str | Criterion = "inverse_income",
     *,
-    planners: tuple[str, ...] = ("bayesian",),
+    planners: Sequence[ComparedPlanner] = ("bayesian",),
     years: int = 20,
     extra: Mapping[str, TaxSchedule] | None = None,
-    seed: int = 0,
+    random_state: int = 0,
     seeds: int = 1,
     n_jobs: int = 1,
     restarts: int = 4,
@@ -229,16 +223,16 @@ def compare(
         The population.
     criterion : str or Criterion
         See `fisc.economist.welfare`.
-    planners : tuple of str
-        Any of ``"bayesian"``, ``"gp"``, ``"cmaes"``, ``"hill"``, ``"random"``.
+    planners : sequence of {"bayesian", "gp", "cmaes", "hill", "random"}
+        Each governs for `years`.
     years : int
         Length of the planners' term.
     extra : mapping of str to TaxSchedule, optional
         Further schedules of your own.
-    seed : int
+    random_state : int
         Same seed, same result.
     seeds : int
-        Runs of each planner, from `seed` on; the schedule shown is that of the first.
+        Runs of each planner, from `random_state` on; the schedule shown is that of the first.
     n_jobs, restarts
         Of `optimal_schedule`.
 
@@ -258,28 +252,36 @@ def compare(
     (0.0, 1.0)
     """
     for name in planners:
-        check_option("planners", name, PLANNERS)
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise DataError(f"seeds must be a whole number of at least 1, got {seeds!r}")
+        check_option("planners", name, get_args(ComparedPlanner))
+    seeds = check_whole("seeds", seeds, least=1)
+    random_state = check_seed("random_state", random_state)
     rule = criterion_of(criterion)
     edges = TaxSchedule.us_federal(2024).edges
-    schedules = baseline_schedules(workers, edges, rule, seed=seed)
+    schedules = baseline_schedules(workers, edges, rule, random_state=random_state)
     for name in extra or {}:
         if name in schedules or name == "optimum" or name in planners:
             raise DataError(
                 f"extra schedule {name!r} has the name of a schedule that is compared anyway; rename it"
             )
     schedules |= dict(extra or {})
-    best = optimal_schedule(workers, edges, rule, seed=seed, n_jobs=n_jobs, restarts=restarts)
+    best = optimal_schedule(workers, edges, rule, random_state=random_state, n_jobs=n_jobs, restarts=restarts)
     start = welfare(respond(workers, schedules["US 2024"]), workers, rule)
     progress: dict[str, FloatArray] = {}
     reached: dict[str, FloatArray] = {}
     for name in planners:
         closed = []
-        for own_seed in range(seed, seed + seeds):
-            result = _govern(workers, rule, name, years, own_seed)
+        for seed in range(random_state, random_state + seeds):
+            config = SimulationConfig(
+                n=workers.n,
+                criterion=rule.name,
+                gamma=rule.gamma,
+                planner=name,
+                years=years,
+                random_state=seed,
+            )
+            result = Simulation(config, workers=workers, criterion=rule).run()
             closed.append(gap_closed(result.welfare, start, best.welfare))
-            if own_seed == seed:
+            if seed == random_state:
                 schedules[name] = TaxSchedule(edges, result.rates[result.best_year])
         progress[name] = closed[0]
         reached[name] = np.array([run.max() for run in closed])
@@ -297,15 +299,6 @@ def compare(
         provenance=record(
             options={"criterion": rule.name, "planners": planners, "years": years, "restarts": restarts},
             inputs={"skill": workers.skill, "cost": workers.cost},
-            seed=seed,
+            seed=random_state,
         ),
     )
-
-
-def _govern(workers: Workers, rule: Criterion, planner: str, years: int, seed: int) -> SimulationResult:
-    """Let a planner govern; criteria with weights of one's own are handed over apart."""
-    criterion = "utilitarian" if rule.name == "weighted" else rule.name
-    options: dict[str, Any] = {"planner": planner, "years": years, "seed": seed, "gamma": rule.gamma}
-    run = Simulation(SimulationConfig(n=workers.n, criterion=criterion, **options), workers=workers)
-    run.criterion = rule
-    return run.run()

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from fisc.core import DataError, OptionError, nearest
+from fisc.economist.options import (
+    DEFAULT_POPULATION,
+    AnyCriterion,
+    BehaviourName,
+    Calibration,
+    Initial,
+    Motive,
+    PlannerName,
+    Population,
+    Ties,
+    VotingRule,
+)
 
 __all__ = ["ElectionConfig", "ModelConfig", "SimulationConfig"]
 
@@ -16,9 +28,9 @@ __all__ = ["ElectionConfig", "ModelConfig", "SimulationConfig"]
 class _Checked(BaseModel):
     """A pydantic model whose faults are fisc errors that name the nearest key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: object) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -41,9 +53,9 @@ class ModelConfig(_Checked):
     batch : int
         Workers who answer in one call.
     price_prompt, price_completion : float
-        Money a million tokens.
+        Money per million tokens.
     budget_tokens, budget_money, budget_requests
-        Where the run stops cleanly; none means no limit.
+        Where the run stops cleanly; None means no limit.
     cache : str or None
         SQLite file of answers that several runs share; by default each run folder has its own.
     """
@@ -82,9 +94,9 @@ class ElectionConfig(_Checked):
 
     term: Annotated[int, Field(ge=1)] = 4
     candidates: Annotated[int, Field(ge=2)] = 5
-    rule: Literal["plurality", "borda"] = "plurality"
-    ties: Literal["random", "first"] = "random"
-    motive: Literal["selfish", "benevolent"] = "selfish"
+    rule: VotingRule = "plurality"
+    ties: Ties = "random"
+    motive: Motive = "selfish"
     reach: Annotated[float, Field(gt=0.0, le=1.0)] = 0.2
 
 
@@ -100,24 +112,24 @@ class SimulationConfig(_Checked):
     hours_step : float or None
         If given, hours come in steps of it (10: the choices of the source paper).
     edges : tuple of float or None
-        Brackets; none means those of US law 2024.
+        Brackets; None means those of US law 2024.
     criterion, gamma
-        What the planner maximises.
+        What the planner maximises; ``"weighted"`` if `Simulation` is given weights of your own.
     planner : str
         ``"bayesian"`` (learns behaviour), ``"gp"``, ``"cmaes"``, ``"hill"``, ``"random"``, ``"fixed"``,
         ``"language"`` or ``"elected"``.
     workers : {"exact", "bounded", "language"}
         How workers choose.
     initial : "flat", "us" or tuple of float
-        Law of the first years: `initial_rate` everywhere, US rates, or rates given.
+        Schedule of the first years: `initial_rate` everywhere, US rates, or rates given.
     initial_rate : float
         The paper starts at one half.
     years, steps_per_year, warmup_years : int
-        Length; worker steps under one law; years before the planner may change it (at least 1).
+        Length; worker steps under one schedule; years before the planner may change it (at least 1).
     memory : int
         Years that a language planner sees, and steps that workers remember.
     settled : float
-        Share of the years, at the end, in which the best law seen is kept.
+        Share of the years, at the end, in which the best schedule seen is kept.
     rate_step : float
         If positive, proposed rates are rounded to multiples of it.
     max_change : float
@@ -126,10 +138,10 @@ class SimulationConfig(_Checked):
         Of bounded workers.
     reference : bool
         Whether the optimum is computed too, as the ceiling.
-    seed : int
+    random_state : int
         Same seed, same run.
     folder : str or None
-        Where every step is written; none keeps the run in memory.
+        Where every step is written; None keeps the run in memory.
     election : ElectionConfig
     model : ModelConfig
 
@@ -142,18 +154,18 @@ class SimulationConfig(_Checked):
     """
 
     n: Annotated[int, Field(ge=1)] = 1000
-    population: Literal["gb2", "acs"] = "gb2"
-    calibration: Literal["common", "individual", "paper"] = "common"
+    population: Population = DEFAULT_POPULATION
+    calibration: Calibration = "common"
     personas: bool = False
     delta: Annotated[float, Field(gt=1.0)] = 3.5
     max_hours: Annotated[float, Field(gt=0.0)] = 100.0
     hours_step: Annotated[float | None, Field(gt=0.0)] = None
     edges: tuple[float, ...] | None = None
-    criterion: str = "inverse_income"
+    criterion: AnyCriterion = "inverse_income"
     gamma: float = 2.0
-    planner: Literal["bayesian", "gp", "cmaes", "hill", "random", "fixed", "language", "elected"] = "bayesian"
-    workers: Literal["exact", "bounded", "language"] = "exact"
-    initial: Literal["flat", "us"] | tuple[float, ...] = "flat"
+    planner: PlannerName = "bayesian"
+    workers: BehaviourName = "exact"
+    initial: Initial | tuple[float, ...] = "flat"
     initial_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     years: Annotated[int, Field(ge=1)] = 40
     steps_per_year: Annotated[int, Field(ge=1)] = 1
@@ -166,7 +178,7 @@ class SimulationConfig(_Checked):
     inertia: float = 0.3
     protest: float = 0.10
     reference: bool = False
-    seed: Annotated[int, Field(ge=0)] = 0
+    random_state: Annotated[int, Field(ge=0, validation_alias=AliasChoices("random_state", "seed"))] = 0
     folder: str | None = None
     election: ElectionConfig = Field(default_factory=ElectionConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
@@ -199,7 +211,7 @@ class SimulationConfig(_Checked):
 def _explained(model: type[_Checked], error: ValidationError) -> DataError:
     """Return our error for the first fault that pydantic found."""
     fault = error.errors()[0]
-    path = [str(part) for part in fault["loc"]]
+    path = [str(part) for part in fault["loc"] if "[" not in str(part)]
     inner = fault.get("ctx", {}).get("error")
     if isinstance(inner, DataError):  # a table inside the table has explained itself
         return type(inner)(f"{'.'.join(path)}.{inner}")
@@ -207,4 +219,9 @@ def _explained(model: type[_Checked], error: ValidationError) -> DataError:
         guess = nearest(path[-1], model.model_fields)
         hint = f"did you mean {guess!r}?" if guess else f"the keys are {', '.join(model.model_fields)}"
         return OptionError(f"{'.'.join(path)} is not a key of the configuration; {hint}")
-    return DataError(f"{'.'.join(path)}={fault.get('input')!r:.60} in the configuration: {fault['msg']}")
+    said = f"{'.'.join(path)}={fault.get('input')!r:.60} in the configuration: {fault['msg']}"
+    if fault["type"] == "literal_error":
+        allowed = fault.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ").split(", ")
+        guess = nearest(fault.get("input"), allowed)
+        return OptionError(said + (f"; did you mean {guess!r}?" if guess else ""))
+    return DataError(said)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from fisc.core import DataError, check_array, check_is, check_number, check_option, is_number
+from fisc.core.arrays import FloatArray
+from fisc.economist.arrays import checked_array
+from fisc.economist.options import AnyCriterion, CriterionName
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome
-from fisc.economist.schedule import FloatArray, checked_array
 
 __all__ = ["CRITERIA", "Criterion", "criterion_of", "gap_closed", "welfare"]
 
 #: Utility in money below which log and crra do not look: one unit a year.
 FLOOR = 1.0
 
-CRITERIA = {
+CRITERIA: dict[CriterionName, str] = {
     "inverse_income": "mean of w u with w = 1/(income at 40 hours), scaled to mean 1; fixed in advance",
     "log": "mean of ln max(u, 1)",
     "utilitarian": "mean of u; its optimum is no tax at all",
@@ -56,14 +59,14 @@ class Criterion:
 
     def __post_init__(self) -> None:
         name = _ALIASES.get(self.name, self.name) if isinstance(self.name, str) else self.name
-        object.__setattr__(self, "name", check_option("criterion", name, (*CRITERIA, "weighted")))
+        object.__setattr__(self, "name", check_option("criterion", name, get_args(AnyCriterion)))
         if not (is_number(self.gamma) and self.gamma > 0.0 and self.gamma != 1.0):
             raise DataError(
                 f"gamma must be positive and not 1 (use criterion='log' there), got {self.gamma!r}"
             )
         if self.name == "weighted":
             if self.weights is None:
-                raise DataError("criterion 'weighted' needs weights, one a worker")
+                raise DataError("criterion 'weighted' needs weights, one for each worker")
             weights = checked_array("weights", self.weights, what="welfare weights, none negative")
             if weights.size == 0 or weights.min() < 0.0 or weights.sum() <= 0.0:
                 raise DataError("weights must not be negative and not all zero")
@@ -94,7 +97,7 @@ class Criterion:
         if self.name == "weighted":
             assert self.weights is not None
             if self.weights.size != workers.n:
-                raise DataError(f"{self.weights.size} weights for {workers.n} workers; give one a worker")
+                raise DataError(f"{self.weights.size} weights for {workers.n} workers; give one for each")
             return self.weights
         return np.ones(workers.n)
 
@@ -135,18 +138,7 @@ class Criterion:
 
 
 def criterion_of(criterion: str | Criterion) -> Criterion:
-    """Return `criterion` as an object; a name gets its default parameters.
-
-    Raises
-    ------
-    OptionError
-        If the name is unknown; the message names the nearest.
-
-    Examples
-    --------
-    >>> criterion_of("rawls").name
-    'rawls'
-    """
+    """Return `criterion` as an object; a name gets its default parameters."""
     return criterion if isinstance(criterion, Criterion) else Criterion(criterion)
 
 

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from fisc.report import Section
+from fisc.core import renamed
+from fisc.economist.comparison import compare
+from fisc.economist.population import Workers
+from fisc.report import Section
 
 __all__ = ["demo_section"]
 
 
-def demo_section(seed: int = 0) -> Section:
-    """Compare US law, Saez, a Bayesian planner and the optimum on 10 000 workers.
-
-    Parameters
-    ----------
-    seed : int
-        Of the population, the planner and the search.
-
-    Returns
-    -------
-    Section
-    """
-    from fisc.economist.comparison import compare
-    from fisc.economist.population import Workers
-
-    workers = Workers.sample(10_000, population="acs", seed=seed)
-    result = compare(
-        workers, "inverse_income", planners=("bayesian",), years=15, seed=seed, seeds=3, restarts=2
-    )
-    return result.section()
+@renamed(seed="random_state")
+def demo_section(random_state: int = 0) -> Section:
+    """Compare US law, Saez, a Bayesian planner and the optimum on 10 000 workers."""
+    workers = Workers.sample(10_000, population="acs", random_state=random_state)
+    return compare(workers, years=15, random_state=random_state, seeds=3, restarts=2).section()

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from fisc.core import DataError, check_option
+from fisc.core import check_number, check_option, check_whole
+from fisc.core.arrays import FloatArray
+from fisc.economist.arrays import mean_by_decile
 from fisc.economist.criteria import Criterion
 from fisc.economist.objective import WelfareOfRates
+from fisc.economist.options import Motive, Ties, VotingRule
 from fisc.economist.population import Workers
 from fisc.economist.response import respond
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 from fisc.economist.search import pattern_search
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fisc.report import Result
 
 __all__ = ["Election", "count_votes", "hold_election", "platform"]
 
-RULES = ("plurality", "borda")
-TIES = ("random", "first")
-MOTIVES = ("selfish", "benevolent")
 #: Workers whose answers a candidate considers when writing a platform.
 SAMPLE = 500
 
 
 @dataclass(frozen=True, eq=False)
-class Election:
+class Election(Result):
     """One election and what it did.
 
     Attributes
@@ -75,9 +73,7 @@ class Election:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a candidate: worker, score, elected, and the promised rates."""
-        import pandas as pd
-
+        """Return a row for each candidate: worker, score, elected, and the promised rates."""
         frame = pd.DataFrame(
             self.platforms, columns=[f"rate_{k + 1}" for k in range(self.platforms.shape[1])]
         )
@@ -86,49 +82,20 @@ class Election:
         frame.insert(0, "worker", self.candidates)
         return frame
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types; `from_dict` reads them back exactly."""
-        return {
-            "candidates": list(self.candidates),
-            "platforms": self.platforms.tolist(),
-            "scores": self.scores.tolist(),
-            "winner": self.winner,
-            "tied": self.tied,
-            "winners_share": self.winners_share,
-            "losers_share": self.losers_share,
-            "gain_by_decile": self.gain_by_decile.tolist(),
-        }
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Election:
-        """Build from `to_dict`'s answer."""
-        arrays = {name: np.array(values[name]) for name in ("platforms", "scores", "gain_by_decile")}
-        return cls(**{**values, **arrays, "candidates": tuple(values["candidates"])})
-
-
-def count_votes(utility: FloatArray, rule: str = "plurality") -> FloatArray:
+def count_votes(utility: FloatArray, rule: VotingRule = "plurality") -> FloatArray:
     """Return the score of each platform when everybody votes by own utility.
 
-    Parameters
-    ----------
-    utility : ndarray, shape (C, n)
-        Utility of each worker under each platform.
-    rule : {"plurality", "borda"}
-        One vote for the best; or C - 1 points for the best, C - 2 for the next, ... Who is
-        indifferent between platforms splits the vote, or the points, among them.
+    From utility (C, n) of each worker under each platform to scores (C,): one vote for the best
+    (plurality), or C - 1 points for the best, C - 2 for the next, ... (Borda). Who is indifferent
+    between platforms splits the vote, or the points, among them.
 
-    Returns
-    -------
-    ndarray, shape (C,)
-
-    Examples
-    --------
     >>> count_votes(np.array([[3.0, 1.0, 1.0], [2.0, 2.0, 2.0], [1.0, 3.0, 2.0]]))
     array([1. , 0.5, 1.5])
     >>> count_votes(np.array([[3.0, 1.0, 1.0], [2.0, 2.0, 2.0], [1.0, 3.0, 2.0]]), "borda")
     array([2. , 3.5, 3.5])
     """
-    check_option("rule", rule, RULES)
+    check_option("rule", rule, get_args(VotingRule))
     if rule == "plurality":
         best = utility == utility.max(axis=0)
         return np.asarray((best / best.sum(axis=0)).sum(axis=1))
@@ -144,33 +111,15 @@ def platform(
     candidate: int,
     criterion: Criterion,
     *,
-    motive: str = "selfish",
+    motive: Motive = "selfish",
     reach: float = 0.2,
 ) -> FloatArray:
-    """Return the rates that a candidate promises, shape (K,).
+    """Return the rates that a candidate (a position among the workers) promises, shape (K,).
 
-    Parameters
-    ----------
-    workers : Workers
-        The population; the candidate considers a sample of it.
-    edges : array_like, shape (K,)
-        Bracket edges.
-    law : ndarray, shape (K,)
-        Rates in force; no rate moves by more than `reach`.
-    candidate : int
-        Position of the worker.
-    criterion : Criterion
-        What a benevolent candidate maximises.
-    motive : {"selfish", "benevolent"}
-        A selfish candidate maximises the own utility.
-    reach : float
-        In (0, 1].
-
-    Returns
-    -------
-    ndarray, shape (K,)
+    No rate moves by more than `reach` from those in force (`law`, shape (K,)). A selfish candidate
+    maximises the own utility, a benevolent one the criterion, over a sample of the population.
     """
-    check_option("motive", motive, MOTIVES)
+    check_option("motive", motive, get_args(Motive))
     order = np.argsort(workers.skill, kind="stable")
     picks = np.unique(order[np.linspace(0, workers.n - 1, min(SAMPLE, workers.n)).astype(np.intp)])
     own = np.searchsorted(picks, candidate)
@@ -201,9 +150,9 @@ def hold_election(
     rng: np.random.Generator,
     *,
     candidates: int = 5,
-    rule: str = "plurality",
-    ties: str = "random",
-    motive: str = "selfish",
+    rule: VotingRule = "plurality",
+    ties: Ties = "random",
+    motive: Motive = "selfish",
     reach: float = 0.2,
 ) -> Election:
     """Let workers stand, promise, vote, and count.
@@ -247,14 +196,10 @@ def hold_election(
     >>> len(result.candidates), bool(np.isclose(result.scores.sum(), 50))
     (3, True)
     """
-    check_option("rule", rule, RULES)
-    check_option("ties", ties, TIES)
-    if isinstance(candidates, bool) or not isinstance(candidates, int) or not 2 <= candidates <= workers.n:
-        raise DataError(
-            f"candidates must be a whole number from 2 to {workers.n} workers, got {candidates!r}"
-        )
-    if not 0.0 < reach <= 1.0:
-        raise DataError(f"reach must lie in (0, 1], the largest change of a rate, got {reach!r}")
+    check_option("rule", rule, get_args(VotingRule))
+    check_option("ties", ties, get_args(Ties))
+    candidates = check_whole("candidates", candidates, least=2, most=workers.n)
+    reach = check_number("reach", reach, above=0, most=1, what="the largest change of a rate, a number")
     standing = rng.choice(workers.n, size=candidates, replace=False)
     platforms = np.array(
         [
@@ -267,7 +212,6 @@ def hold_election(
     level = np.flatnonzero(scores >= scores.max() - 1e-9)
     winner = int(level[0]) if ties == "first" else int(rng.choice(level))
     gain = utility[winner] - respond(workers, schedule).utility
-    order = np.argsort(workers.skill, kind="stable")
     return Election(
         candidates=tuple(int(i) for i in standing),
         platforms=platforms,
@@ -276,7 +220,5 @@ def hold_election(
         tied=int(level.size),
         winners_share=float(np.mean(gain > 1.0)),
         losers_share=float(np.mean(gain < -1.0)),
-        gain_by_decile=np.array(
-            [gain[part].mean() if part.size else np.nan for part in np.array_split(order, 10)]
-        ),
+        gain_by_decile=mean_by_decile(gain, workers.skill),
     )

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-from fisc.economist.schedule import FloatArray
+from fisc.core.arrays import FloatArray
 
 __all__ = ["CODES", "best_response", "best_response_branching", "best_response_on_grid", "welfare_batch"]
 
@@ -52,22 +52,8 @@ def best_response(
     """Fill income, tax and value (before the rebate) of each worker; return total tax.
 
     Workers pass in blocks that stay in cache; within a block the loop over workers is the inner
-    one and holds selections instead of branches, so that the compiler can vectorise it.
-
-    Parameters
-    ----------
-    skill, cost, free_income, weight : ndarray, shape (n,)
-        s, c, A and Q of the module's text.
-    edges, rates : ndarray, shape (K,)
-        The schedule.
-    delta, max_hours : float
-        Curvature and cap on weekly hours.
-    income, tax, value : ndarray, shape (n,)
-        Filled in place.
-
-    Returns
-    -------
-    float
+    one and holds selections instead of branches, so that the compiler can vectorise it. `skill`,
+    `cost`, `free_income` and `weight` are s, c, A and Q of the module's text.
     """
     brackets = rates.size
     hours_power = max_hours**delta
@@ -247,7 +233,7 @@ def welfare_batch(
     """Return the welfare of each row of `policies` (P, K), the workers answering each exactly.
 
     `code` is one of `CODES`; an empty `hours_grid` means continuous hours. For ``weighted``,
-    `welfare_weight` holds one weight a worker; for ``live``, `scale` is the income floor. `mass`
+    `welfare_weight` holds a weight for each worker; for ``live``, `scale` is the income floor. `mass`
     says for how many people each worker stands, mean 1.
     """
     n = skill.size

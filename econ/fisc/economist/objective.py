@@ -7,29 +7,20 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from fisc.core.arrays import FloatArray
+from fisc.economist import kernels
 from fisc.economist.criteria import Criterion, criterion_of
 from fisc.economist.population import Workers
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 
 __all__ = ["RobustWelfare", "WelfareOfRates"]
 
 
 class WelfareOfRates:
-    """Welfare of many vectors of rates at once.
+    """Welfare of many vectors of rates at once, (P, K) -> (P,).
 
-    Parameters
-    ----------
-    workers : Workers
-        The population.
-    edges : array_like, shape (K,)
-        Bracket edges, as in `TaxSchedule`.
-    criterion : str or Criterion
-        See `fisc.economist.welfare`.
-    mass : ndarray, shape (n,), optional
-        For how many people each worker stands; scaled to mean 1.
+    `mass`, shape (n,), says for how many people each worker stands; it is scaled to mean 1.
 
-    Examples
-    --------
     >>> objective = WelfareOfRates(Workers([500.0, 1500.0], cost=0.02), [0.0], "utilitarian")
     >>> w = objective(np.array([[0.0], [0.5]]))
     >>> bool(w[0] > w[1])
@@ -54,8 +45,6 @@ class WelfareOfRates:
 
     def __call__(self, policies: FloatArray) -> FloatArray:
         """Return the welfare of each row of `policies`, shape (P, K) -> (P,)."""
-        from fisc.economist import kernels
-
         self.evaluations += policies.shape[0]
         rule, workers = self.criterion, self.workers
         return kernels.welfare_batch(
@@ -82,14 +71,7 @@ class RobustWelfare:
     An optimum often sits where somebody is just indifferent between two brackets, and a rate
     rounded in the last digit loses them. This objective stays away from such edges. Of the 2^K
     corners of the box around a point only those that once proved the worst are looked at; see
-    `learn_corner`.
-
-    Parameters
-    ----------
-    objective : WelfareOfRates
-        What is to be robust.
-    tolerance : float
-        Largest change of a rate, for instance 1e-4 (one hundredth of a point).
+    `learn_corner`. A `tolerance` of 1e-4 is one hundredth of a point.
     """
 
     def __init__(self, objective: WelfareOfRates, tolerance: float) -> None:

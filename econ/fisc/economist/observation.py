@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from fisc.core import Record
+from fisc.core.arrays import FloatArray, IntArray
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 
 __all__ = ["Observation", "WageClasses", "observe"]
 
@@ -34,7 +34,7 @@ class WageClasses:
         Mean and range of annual income per weekly hour.
     """
 
-    member: np.ndarray[Any, np.dtype[np.intp]]
+    member: IntArray
     count: FloatArray
     wage: FloatArray
     lowest: FloatArray
@@ -60,7 +60,7 @@ class WageClasses:
 
 
 @dataclass(frozen=True, eq=False)
-class Observation:
+class Observation(Record):
     """One tax year as the statistical office publishes it.
 
     Attributes
@@ -68,7 +68,7 @@ class Observation:
     year : int
         From 0.
     rates : ndarray, shape (K,)
-        Law of the year.
+        Schedule of the year.
     welfare : float
         The planner's own criterion, mean over the steps of the year.
     rebate, mean_income, mean_hours : float
@@ -103,42 +103,11 @@ class Observation:
     class_hours: FloatArray
     class_income: FloatArray
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types; `from_dict` reads them back exactly."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in values.items()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Observation:
-        """Build from `to_dict`'s answer."""
-        arrays: dict[str, Any] = {
-            name: np.array(v, dtype=np.float64) if isinstance(v, list) else v for name, v in values.items()
-        }
-        return cls(**arrays)
-
 
 def observe(
     year: int, schedule: TaxSchedule, outcome: Outcome, classes: WageClasses, welfare: float
 ) -> Observation:
-    """Summarise a year.
-
-    Parameters
-    ----------
-    year : int
-        From 0.
-    schedule : TaxSchedule
-        The law.
-    outcome : Outcome
-        What the workers did, mean over the year where there were several steps.
-    classes : WageClasses
-        Classes of the labour survey.
-    welfare : float
-        The planner's criterion.
-
-    Returns
-    -------
-    Observation
-    """
+    """Summarise a year; `outcome` is a mean where the year had several steps, `welfare` the planner's."""
     income = outcome.income
     bracket = np.searchsorted(schedule.edges, income, side="right") - 1
     top = max(float(income.max()), 1.0)

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from joblib import Parallel, delayed
 
-from fisc.core import DataError, Provenance, check_is, check_seed, check_whole, is_number, record
+from fisc.core import Provenance, Record, check_is, check_number, check_seed, check_whole, record, renamed
+from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.objective import RobustWelfare, WelfareOfRates
 from fisc.economist.population import Workers
 from fisc.economist.response import respond
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 from fisc.economist.search import basin_hops, differential_evolution, pattern_search
-from fisc.report import Result
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-
-    from fisc.report import Section
 
 __all__ = ["Certificate", "Optimum", "optimal_schedule"]
 
@@ -36,7 +36,7 @@ AGREEMENT = 1e-3
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Record):
     """Why an optimum may be believed.
 
     Attributes
@@ -114,7 +114,7 @@ class Optimum(Result):
         return "\n".join([head, self.schedule.summary(), self.certificate.summary()])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a bracket, as `TaxSchedule.to_frame`."""
+        """Return a row for each bracket, as `TaxSchedule.to_frame`."""
         return self.schedule.to_frame()
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -123,8 +123,6 @@ class Optimum(Result):
 
     def section(self) -> Section:
         """Return rates, picture and certificate as a section of a report."""
-        from fisc.report import Figure, Section, Table
-
         return Section(
             "Optimal tax schedule",
             body=self.certificate.summary(),
@@ -140,12 +138,13 @@ class Optimum(Result):
         )
 
 
+@renamed(seed="random_state")
 def optimal_schedule(
     workers: Workers,
     edges: npt.ArrayLike,
     criterion: str | Criterion,
     *,
-    seed: int = 0,
+    random_state: int = 0,
     n_jobs: int = 1,
     restarts: int = 4,
     tolerance: float = TOLERANCE,
@@ -155,7 +154,7 @@ def optimal_schedule(
     Independent restarts of differential evolution, each followed by basin hopping and pattern
     search; the best is then moved to where it keeps its value if any rate changes by `tolerance`.
     The supremum itself is often a knife's edge, where a worker is just indifferent between two
-    brackets, and no tax law holds a rate to eight digits.
+    brackets, and no tax code states a rate to eight digits.
 
     Parameters
     ----------
@@ -165,7 +164,7 @@ def optimal_schedule(
         Lower edges of the brackets.
     criterion : str or Criterion
         See `fisc.economist.welfare`.
-    seed : int
+    random_state : int
         Same seed, same schedule, whatever `n_jobs`.
     n_jobs : int
         Restarts run side by side through joblib.
@@ -195,20 +194,18 @@ def optimal_schedule(
     >>> round(float(best.schedule.rates[0]), 3)
     0.603
     """
-    from joblib import Parallel, delayed
-
-    if isinstance(restarts, bool) or not isinstance(restarts, int) or restarts < 1:
-        raise DataError(f"restarts must be a whole number of at least 1, got {restarts!r}")
-    if not (is_number(tolerance) and 0.0 < tolerance <= 0.05):
-        raise DataError(f"tolerance must lie in (0, 0.05], a change of each rate, got {tolerance!r:.80}")
-    check_seed("seed", seed)
+    restarts = check_whole("restarts", restarts, least=1)
+    tolerance = check_number(
+        "tolerance", tolerance, above=0, most=0.05, what="a change of each rate, a number"
+    )
+    random_state = check_seed("random_state", random_state)
     check_whole("n_jobs", n_jobs)
     check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
     objective = WelfareOfRates(workers, edges, criterion)
     searched = objective
     if workers.n > SEARCH_SAMPLE:
         searched = WelfareOfRates(*_systematic_sample(workers, objective))
-    streams = np.random.SeedSequence(seed).spawn(restarts)
+    streams = np.random.SeedSequence(random_state).spawn(restarts)
     found = Parallel(n_jobs=n_jobs)(
         delayed(_restart)(searched, np.random.default_rng(stream)) for stream in streams
     )
@@ -223,7 +220,7 @@ def optimal_schedule(
 
     # A little wider than asked, so that rounding the rates to six digits stays inside.
     robust = RobustWelfare(objective, tolerance + 1e-6)
-    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(restarts + 1)[-1])
+    rng = np.random.default_rng(np.random.SeedSequence(random_state).spawn(restarts + 1)[-1])
     few = workers.n <= SEARCH_SAMPLE
     polished = [_made_robust(robust, point, tolerance, rng, kicks=8 * few) for point in candidates[: 1 + few]]
     point = np.round(max(polished, key=robust.worst_nearby), 6)
@@ -252,7 +249,7 @@ def optimal_schedule(
         provenance=record(
             options={"restarts": restarts, "tolerance": tolerance, "gamma": objective.criterion.gamma},
             inputs={"skill": workers.skill, "cost": workers.cost, "edges": objective.edges},
-            seed=seed,
+            seed=random_state,
         ),
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from fisc.economist.schedule import FloatArray
+from fisc.core import Record
+from fisc.core.arrays import FloatArray
+from fisc.data import load_occupations
+from fisc.data.population import load_employment_by_age
 
 __all__ = ["Persona", "draw_personas", "joint_shares"]
 
@@ -26,7 +28,7 @@ _LAST_AGE = 74
 
 
 @dataclass(frozen=True)
-class Persona:
+class Persona(Record):
     """Who a worker is.
 
     Attributes
@@ -42,17 +44,8 @@ class Persona:
 
     occupation: str
     age: int
-    sex: str
+    sex: Literal["man", "woman"]
     tax_tolerance: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Persona:
-        """Build from `to_dict`'s answer."""
-        return cls(**values)
 
     def describe(self) -> str:
         """Return a few words for a prompt.
@@ -77,9 +70,6 @@ def joint_shares() -> tuple[tuple[str, ...], tuple[tuple[int, int], ...], FloatA
     US Bureau of Labor Statistics, Current Population Survey, annual averages 2022 (table 10) and
     2024 (table 3).
     """
-    from fisc.data import load_occupations
-    from fisc.data.population import load_employment_by_age
-
     jobs, ages = load_occupations(), load_employment_by_age()
     men, women = 84_203.0, 74_089.0  # thousands employed, 2022
     by_sex = np.stack(
@@ -101,22 +91,9 @@ def joint_shares() -> tuple[tuple[str, ...], tuple[tuple[int, int], ...], FloatA
 def draw_personas(income: FloatArray, rng: np.random.Generator) -> tuple[Persona, ...]:
     """Draw a persona for each income.
 
-    As many people as incomes are drawn from `joint_shares`; each gets a score from occupation, age
-    and chance; the highest score goes with the highest income, and so on down.
+    As many people as incomes (at 40 hours a week, shape (n,)) are drawn from `joint_shares`; each gets
+    a score from occupation, age and chance; the highest score goes with the highest income, and so on.
 
-    Parameters
-    ----------
-    income : ndarray, shape (n,)
-        Annual income at 40 hours.
-    rng : numpy Generator
-        Source of randomness.
-
-    Returns
-    -------
-    tuple of Persona, length n
-
-    Examples
-    --------
     >>> people = draw_personas(np.array([20_000.0, 250_000.0]), np.random.default_rng(0))
     >>> len(people)
     2
@@ -131,7 +108,8 @@ def draw_personas(income: FloatArray, rng: np.random.Generator) -> tuple[Persona
     low, high = np.array(ranges).T
     age = rng.integers(low[band], high[band] + 1)
     tolerance = np.clip(rng.normal(0.30, 0.12, income.size), 0.02, 0.9)
+    sexes: tuple[Literal["man"], Literal["woman"]] = ("man", "woman")
     return tuple(
-        Persona(occupations[job[i]], int(age[i]), ("man", "woman")[sex[i]], round(float(tolerance[i]), 3))
+        Persona(occupations[job[i]], int(age[i]), sexes[sex[i]], round(float(tolerance[i]), 3))
         for i in drawn.tolist()
     )

@@ -70,10 +70,8 @@ def client_of(config: SimulationConfig, folder: RunFolder | None, given: Client 
             model.name, model.base_url, key_variable=model.key_variable, timeout=model.timeout
         )
     cache = ResponseCache(model.cache or (folder.answers if folder is not None else None))
-    ledger = Ledger()
-    spent = None if folder is None else folder.read_json("ledger.json")
-    if spent is not None:  # what was spent before the run was resumed counts
-        ledger = Ledger.from_dict(spent)
+    # What was spent before the run was resumed counts.
+    ledger = (folder.ledger() if folder is not None else None) or Ledger()
     ledger.price = Price(model.price_prompt, model.price_completion)
     ledger.budget = Budget(model.budget_tokens, model.budget_money, model.budget_requests)
     try:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from scipy.special import ndtri
 
-from fisc.core import DataError, check_array, check_option, check_seed, is_number
-from fisc.economist.schedule import FloatArray, TaxSchedule, checked_array
+from fisc.core import DataError, check_array, check_number, check_option, check_seed, check_whole, renamed
+from fisc.core.arrays import FloatArray
+from fisc.data import GB2
+from fisc.economist.arrays import checked_array
+from fisc.economist.options import DEFAULT_POPULATION, Calibration, Population
+from fisc.economist.personas import Persona, draw_personas
+from fisc.economist.schedule import TaxSchedule
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from fisc.economist.personas import Persona
-
-__all__ = ["CALIBRATIONS", "POPULATIONS", "Workers", "calibrated_cost", "sample_incomes"]
-
-POPULATIONS = ("gb2", "acs")
-CALIBRATIONS = ("common", "individual", "paper")
+__all__ = ["STANDARD_HOURS", "Workers", "calibrated_cost", "sample_incomes"]
 
 #: Hours of a standard week; incomes are quoted at it and calibrations aim for it.
 STANDARD_HOURS = 40.0
@@ -36,7 +35,7 @@ _ACS_PROBABILITY = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
 _ACS_INCOME = (1_500.0, 5_500.0, 11_000.0, 27_000.0, 50_000.0, 85_000.0, 140_000.0, 195_000.0, 420_000.0)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Workers:
     r"""A population whose utility is :math:`u = z - T(z) + R/N - c\,l^{\delta}` with :math:`z = s\,l`.
 
@@ -54,7 +53,7 @@ class Workers:
     hours_grid : array_like, shape (m,), optional
         If given, hours come from this increasing list only (none below 0 or above `max_hours`).
     personas : sequence of Persona, optional
-        One a worker, for workers played by a language model or satisfied by a persona.
+        One for each worker, where a language model plays them or their tolerance of taxes matters.
 
     Raises
     ------
@@ -92,13 +91,12 @@ class Workers:
         skill_ = checked_array("skill", skill, what="incomes per weekly hour, one a worker")
         if skill_.size == 0:
             raise DataError("the population is empty: skill has no entries; give at least one worker")
-        cost_ = check_array("cost", cost, what="positive weights of the disutility of hours", missing=True)
-        if cost_.ndim == 0:
-            cost_ = np.full(skill_.size, cost_)
-        cost_ = checked_array("cost", cost_, what="positive weights of the disutility of hours")
+        disutility = "positive weights of the disutility of hours"
+        cost_ = check_array("cost", cost, what=disutility, missing=True)
+        cost_ = checked_array("cost", cost_ if cost_.ndim else np.full(skill_.size, cost_), what=disutility)
         if cost_.size != skill_.size:
             raise DataError(
-                f"{skill_.size} skills but {cost_.size} costs; give one cost a worker, or one number"
+                f"{skill_.size} skills but {cost_.size} costs; give a cost for each worker, or one number"
             )
         for name, array in (("skill", skill_), ("cost", cost_)):
             bad = np.flatnonzero(array <= 0.0)
@@ -107,10 +105,9 @@ class Workers:
                     f"{name} must be positive, got {array[bad[0]]:g} at position {bad[0]} "
                     f"({bad.size} such value(s)); drop workers who cannot earn"
                 )
-        _check_delta(delta)
-        if not (is_number(max_hours) and max_hours > 0.0):
-            raise DataError(f"max_hours must be a positive number of weekly hours, got {max_hours!r}")
-        _check_powers(skill_, cost_, float(delta), float(max_hours))
+        delta = _checked_delta(delta)
+        max_hours = check_number("max_hours", max_hours, above=0, what="a number of weekly hours")
+        _check_powers(skill_, cost_, delta, max_hours)
         grid = None
         if hours_grid is not None:
             grid = checked_array("hours_grid", hours_grid, what="increasing weekly hours")
@@ -121,25 +118,27 @@ class Workers:
                 )
             grid.flags.writeable = False
         if personas is not None and (not isinstance(personas, list | tuple)):
-            raise DataError(f"personas is a {type(personas).__name__}; give a list with one persona a worker")
+            raise DataError(
+                f"personas is of type {type(personas).__name__}; give a list with a persona for each worker"
+            )
         if personas is not None and len(personas) != skill_.size:
-            raise DataError(f"{skill_.size} workers but {len(personas)} personas; give one persona a worker")
+            raise DataError(f"{skill_.size} workers but {len(personas)} personas; give one for each worker")
         skill_.flags.writeable = False
         cost_.flags.writeable = False
-        object.__setattr__(self, "skill", skill_)
-        object.__setattr__(self, "cost", cost_)
-        object.__setattr__(self, "delta", float(delta))
-        object.__setattr__(self, "max_hours", float(max_hours))
-        object.__setattr__(self, "hours_grid", grid)
-        object.__setattr__(self, "personas", None if personas is None else tuple(personas))
+        people = None if personas is None else tuple(personas)
+        for field, value in zip(
+            dataclasses.fields(self), (skill_, cost_, delta, max_hours, grid, people), strict=True
+        ):
+            object.__setattr__(self, field.name, value)
 
     @classmethod
+    @renamed(seed="random_state")
     def sample(
         cls,
         n: int,
-        population: str = "gb2",
-        seed: int = 0,
-        calibration: str = "common",
+        population: Population = DEFAULT_POPULATION,
+        random_state: int = 0,
+        calibration: Calibration = "common",
         personas: bool = False,
         *,
         delta: float = 3.5,
@@ -155,7 +154,7 @@ class Workers:
         population : {"gb2", "acs"}
             ``"gb2"``: the four-parameter distribution that the source paper fitted to ACS 2023
             incomes. ``"acs"``: rounded quantiles of workers' earnings, thinner at the bottom.
-        seed : int
+        random_state : int
             Same seed, same workers.
         calibration : {"common", "individual", "paper"}
             Cost of hours, see `calibrated_cost`.
@@ -170,19 +169,17 @@ class Workers:
 
         Examples
         --------
-        >>> workers = Workers.sample(1000, seed=1)
+        >>> workers = Workers.sample(1000, random_state=1)
         >>> bool(30_000 < 40 * np.median(workers.skill) < 50_000)
         True
         """
-        check_option("calibration", calibration, CALIBRATIONS)
-        _check_delta(delta)
-        rng = np.random.default_rng(check_seed("seed", seed))
+        check_option("calibration", calibration, get_args(Calibration))
+        delta = _checked_delta(delta)
+        rng = np.random.default_rng(check_seed("random_state", random_state))
         income = sample_incomes(n, population, rng)
         skill = income / STANDARD_HOURS
         drawn = None
         if check_option("personas", personas, (False, True)):
-            from fisc.economist.personas import draw_personas
-
             drawn = draw_personas(income, rng)
         cost = calibrated_cost(skill, TaxSchedule.us_federal(2024), calibration, delta=delta)
         return cls(skill, cost, delta, max_hours, hours_grid, drawn)
@@ -222,16 +219,12 @@ class Workers:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a worker: skill, cost, standard_income, and persona columns if there are any."""
-        import pandas as pd
-
-        frame = pd.DataFrame(
-            {"skill": self.skill, "cost": self.cost, "standard_income": self.standard_income}
-        )
-        if self.personas is not None:
-            people = pd.DataFrame([p.to_dict() for p in self.personas], index=frame.index)
-            frame = pd.concat([frame, people], axis=1)
-        return frame
+        """Return a row for each worker: skill, cost, standard_income, and persona columns if there are any."""
+        columns = {"skill": self.skill, "cost": self.cost, "standard_income": self.standard_income}
+        frame = pd.DataFrame(columns)
+        if self.personas is None:
+            return frame
+        return frame.join(pd.DataFrame([dataclasses.asdict(p) for p in self.personas]))
 
     def summary(self) -> str:
         """Return a paragraph on the population."""
@@ -246,11 +239,10 @@ class Workers:
         return f"Workers({self.summary()})"
 
 
-def _check_delta(delta: float) -> None:
-    if not (is_number(delta) and 1.0 < delta <= STEEPEST):
-        raise DataError(
-            f"delta must be a number above 1 (elasticity 1/(delta-1)) and at most {STEEPEST:g}, got {delta!r:.80}"
-        )
+def _checked_delta(delta: float) -> float:
+    return check_number(
+        "delta", delta, above=1, most=STEEPEST, what="a number (the elasticity is 1/(delta-1))"
+    )
 
 
 def _check_powers(skill: FloatArray, cost: FloatArray, delta: float, max_hours: float) -> None:
@@ -267,36 +259,20 @@ def _check_powers(skill: FloatArray, cost: FloatArray, delta: float, max_hours: 
 
 
 def calibrated_cost(
-    skill: FloatArray, schedule: TaxSchedule, calibration: str, *, delta: float = 3.5
+    skill: FloatArray, schedule: TaxSchedule, calibration: Calibration, *, delta: float = 3.5
 ) -> FloatArray:
-    r"""Return the cost of hours of each worker.
+    r"""Return the cost of hours of each worker, shape (n,), from skill (n,) and the tax of the time.
 
     Who faces marginal rate :math:`\tau` works h hours if :math:`s (1-\tau) = c\,\delta\,h^{\delta-1}`.
+    ``"common"``: one c, so that the worker of median skill works 40 hours. ``"individual"``: a c for
+    each, so that everybody does. ``"paper"``: 0.0005, which at United States incomes leaves nine in
+    ten at the cap; for replication only.
 
-    Parameters
-    ----------
-    skill : ndarray, shape (n,)
-        Income per weekly hour.
-    schedule : TaxSchedule
-        Law in force when the 40 hours were observed.
-    calibration : {"common", "individual", "paper"}
-        ``"common"``: one c, so that the worker of median skill works 40 hours. ``"individual"``: a
-        c each, so that everybody does. ``"paper"``: 0.0005, which at United States incomes leaves
-        nine in ten at the cap; for replication only.
-    delta : float
-        Curvature.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Examples
-    --------
     >>> cost = calibrated_cost(np.array([1000.0]), TaxSchedule.flat(0.5), "common")
     >>> bool(np.isclose(1000 * 0.5, cost[0] * 3.5 * 40**2.5))
     True
     """
-    check_option("calibration", calibration, CALIBRATIONS)
+    check_option("calibration", calibration, get_args(Calibration))
     if calibration == "paper":
         return np.full(skill.size, PAPER_COST)
     anchor = skill if calibration == "individual" else np.full(skill.size, np.median(skill))
@@ -308,31 +284,12 @@ def calibrated_cost(
     return np.asarray(anchor * keep / (delta * STANDARD_HOURS ** (delta - 1.0)))
 
 
-def sample_incomes(n: int, population: str, rng: np.random.Generator) -> FloatArray:
-    """Draw annual incomes at 40 hours a week, shape (n,).
-
-    Parameters
-    ----------
-    n : int
-        How many, at least 1.
-    population : {"gb2", "acs"}
-        See `Workers.sample`.
-    rng : numpy Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    check_option("population", population, POPULATIONS)
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise DataError(f"n must be a positive whole number of workers, got {n!r}")
+def sample_incomes(n: int, population: Population, rng: np.random.Generator) -> FloatArray:
+    """Draw annual incomes at 40 hours a week, shape (n,); see `Workers.sample`."""
+    check_option("population", population, get_args(Population))
+    n = check_whole("n", n, least=1)
     if population == "gb2":
-        from fisc.data import GB2
-
-        return GB2.us_2023().sample(int(n), rng)
-    from scipy.special import ndtri
-
+        return GB2.us_2023().sample(n, rng)
     knots = ndtri(np.array(_ACS_PROBABILITY))
     logs = np.log(np.array(_ACS_INCOME))
     score = rng.standard_normal(n)

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import pandas as pd
 
 from fisc.core import DataError, check_array, check_is, check_option
+from fisc.core.arrays import FloatArray
+from fisc.economist import kernels
+from fisc.economist.options import Engine
+from fisc.economist.plots import plot_income_density
 from fisc.economist.population import Workers
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
+from fisc.report import Result
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["Outcome", "outcome_of_hours", "respond"]
 
-ENGINES = ("compiled", "numpy")
 #: Workers a chunk in the whole-array engine: small enough that every temporary stays in cache.
 CHUNK = 16_384
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Outcome:
+class Outcome(Result):
     """What a population does under a schedule.
 
     Attributes
@@ -63,8 +65,6 @@ class Outcome:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a worker: hours, income, tax, rebate, utility."""
-        import pandas as pd
-
         return pd.DataFrame(
             {
                 "hours": self.hours,
@@ -75,31 +75,12 @@ class Outcome:
             }
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists; `from_dict` reads them back exactly."""
-        arrays = {name: getattr(self, name).tolist() for name in ("hours", "income", "tax", "utility")}
-        return {**arrays, "rebate": self.rebate}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
-        """Build from `to_dict`'s answer."""
-        arrays = {name: np.array(values[name]) for name in ("hours", "income", "tax", "utility")}
-        return cls(rebate=float(values["rebate"]), **arrays)
-
     def plot(self, ax: Axes | None = None, *, schedule: TaxSchedule | None = None) -> Axes:
         """Draw the density of income, with the kinks of `schedule` if given."""
-        from fisc.economist.plots import plot_income_density
-
         return plot_income_density({"": self}, ax=ax, schedule=schedule)
 
-    def __repr__(self) -> str:
-        return f"<Outcome: {self.summary()}>"
 
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.summary())}</pre>"
-
-
-def respond(workers: Workers, schedule: TaxSchedule, *, engine: str = "compiled") -> Outcome:
+def respond(workers: Workers, schedule: TaxSchedule, *, engine: Engine = "compiled") -> Outcome:
     """Let every worker choose the hours that are best under `schedule`, exactly.
 
     Each bracket's interior optimum, each kink and the cap on hours are compared, so the answer
@@ -130,7 +111,7 @@ def respond(workers: Workers, schedule: TaxSchedule, *, engine: str = "compiled"
     >>> bool(np.isclose(1000, 0.02 * 3.5 * out.hours[0] ** 2.5))      # s = c delta l^(delta-1)
     True
     """
-    check_option("engine", engine, ENGINES)
+    check_option("engine", engine, get_args(Engine))
     _check_pair(workers, schedule)
     income = np.empty(workers.n)
     tax = np.empty(workers.n)
@@ -156,8 +137,6 @@ def _respond_compiled(
     workers: Workers, schedule: TaxSchedule, income: FloatArray, tax: FloatArray, value: FloatArray
 ) -> float:
     """Fill the arrays by machine code; return total tax."""
-    from fisc.economist import kernels
-
     if workers.hours_grid is not None:
         return kernels.best_response_on_grid(
             workers.skill,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from fisc.core import Provenance, fingerprint
+from fisc.core import DataError, Provenance, fingerprint
+from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import gap_closed
 from fisc.economist.elections import Election
 from fisc.economist.optimum import Optimum
+from fisc.economist.options import Status
+from fisc.economist.plots import plot_ledger, plot_progress
 from fisc.economist.response import Outcome
-from fisc.economist.schedule import FloatArray, TaxSchedule
-from fisc.report import Result
+from fisc.economist.schedule import TaxSchedule
+from fisc.llm import Ledger
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from fisc.report import Section
@@ -33,9 +37,9 @@ class SimulationResult(Result):
     config : dict
         What was run.
     schedule : TaxSchedule
-        Law of the last year.
+        Schedule of the last year.
     rates : ndarray, shape (Y, K)
-        Law of each year.
+        Rates of each year.
     welfare, mean_income, mean_hours, rebate, not_working, satisfied : ndarray, shape (Y,)
         The planner's criterion; means per head; shares.
     elections : tuple of Election
@@ -55,7 +59,7 @@ class SimulationResult(Result):
     provenance : Provenance
     """
 
-    config: dict[str, Any]
+    config: dict[str, object]
     schedule: TaxSchedule
     rates: FloatArray
     welfare: FloatArray
@@ -69,8 +73,8 @@ class SimulationResult(Result):
     outcome: Outcome
     us_welfare: float
     optimum: Optimum | None
-    ledger: dict[str, Any] | None
-    status: str
+    ledger: dict[str, object] | None
+    status: Status
     fault: str
     provenance: Provenance = field(compare=False)
 
@@ -109,8 +113,6 @@ class SimulationResult(Result):
         DataError
             If the optimum was not asked for (``reference = true``).
         """
-        from fisc.core import DataError
-
         if self.optimum is None:
             raise DataError("the optimum was not computed; set reference=True in the configuration")
         return gap_closed(self.welfare, self.us_welfare, self.optimum.welfare)
@@ -129,16 +131,12 @@ class SimulationResult(Result):
                 f"optimum {self.optimum.welfare:,.6g}; gap closed: best year {closed.max():.4f}, last {closed[-1]:.4f}"
             )
         if self.ledger is not None:
-            from fisc.llm import Ledger
-
             lines.append("language model: " + Ledger.from_dict(self.ledger).summary())
         lines += [f"election {j + 1}: {election.summary()}" for j, election in enumerate(self.elections)]
         return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a year: welfare, means, shares and rates."""
-        import pandas as pd
-
+        """Return a row for each year: welfare, means, shares and rates."""
         frame = pd.DataFrame(
             {
                 "welfare": self.welfare,
@@ -156,30 +154,24 @@ class SimulationResult(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw welfare by year: as share of the gap closed where the optimum is known."""
-        from fisc.economist.plots import plot_progress
-
         label = str(self.config["planner"])
         if self.optimum is not None:
             return plot_progress({label: self.gap_closed()}, ax=ax)
         return plot_progress({label: self.welfare}, ax=ax, start=self.us_welfare)
 
     def section(self) -> Section:
-        """Return years, law and pictures as a section of a report."""
-        from fisc.report import Figure, Section, Table
-
+        """Return years, schedule and pictures as a section of a report."""
         figures = [
             Figure.from_matplotlib(
                 self.plot(), caption="Welfare by tax year.", alt="Line of welfare over the years of the run"
             ),
             Figure.from_matplotlib(
                 self.schedule.plot(label="last year"),
-                caption="Law of the last year.",
+                caption="Schedule of the last year.",
                 alt="Tax rates by income",
             ),
         ]
-        if self.ledger is not None and self.ledger["requests"] + self.ledger["cached"] > 0:
-            from fisc.economist.plots import plot_ledger
-
+        if self.ledger is not None and (self.ledger["requests"] or self.ledger["cached"]):
             figures.append(
                 Figure.from_matplotlib(
                     plot_ledger(self.ledger),
@@ -194,7 +186,7 @@ class SimulationResult(Result):
             tables=(
                 Table(
                     self.schedule.to_frame(),
-                    caption="Law of the last year",
+                    caption="Schedule of the last year",
                     index=False,
                     decimals={"rate": 4},
                 ),

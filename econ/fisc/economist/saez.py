@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import gaussian_kde
 
-from fisc.core import DataError, OptionError, check_is, check_number, check_whole, is_number
+from fisc.core import OptionError, check_is, check_number, check_whole
+from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import Criterion, criterion_of
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 
 __all__ = ["paper_saez_schedule", "saez_schedule"]
 
@@ -25,7 +29,7 @@ def saez_schedule(
     edges: npt.ArrayLike,
     criterion: str | Criterion,
     *,
-    elasticity: str | float = "measured",
+    elasticity: Literal["measured"] | float = "measured",
     iterations: int = 80,
 ) -> TaxSchedule:
     r"""Return rates that satisfy the first-order condition of every bracket.
@@ -77,14 +81,14 @@ def saez_schedule(
     """
     check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
     iterations = check_whole("iterations", iterations, least=1)
-    measured = isinstance(elasticity, str) and elasticity == "measured"
-    if not measured:
-        if isinstance(elasticity, str):
+    if isinstance(elasticity, str):
+        if elasticity != "measured":
             raise OptionError(
                 f"elasticity={elasticity!r} is not an option; give 'measured' or a positive number"
             )
-        if not (is_number(elasticity) and elasticity > 0.0):
-            raise DataError(f"elasticity must be a positive number, got {elasticity!r}")
+        assumed = None
+    else:
+        assumed = check_number("elasticity", elasticity, above=0)
     rule = criterion_of(criterion)
     fixed = rule.fixed_weights(workers)
     schedule = TaxSchedule.flat(0.4, edges)
@@ -95,7 +99,7 @@ def saez_schedule(
         exposed = _exposure(schedule, outcome.income)
         gain = exposed @ (1.0 - g)
         rates = schedule.rates
-        if measured:
+        if assumed is None:
             lost = _behavioural_loss(workers, schedule, outcome, exposed, change)
             with np.errstate(divide="ignore", invalid="ignore"):
                 odds = rates / (1.0 - rates) * gain / lost
@@ -103,7 +107,7 @@ def saez_schedule(
         else:
             inside = _interior_income(schedule, outcome.income)
             with np.errstate(divide="ignore", invalid="ignore"):
-                odds = gain / (float(elasticity) * inside)
+                odds = gain / (assumed * inside)
             odds = np.where(inside > 0.0, odds, np.where(gain > 0.0, np.inf, 0.0))
         with np.errstate(invalid="ignore"):
             target = np.where(np.isinf(odds), HIGHEST, np.maximum(odds, 0.0) / (1.0 + np.maximum(odds, 0.0)))
@@ -112,7 +116,7 @@ def saez_schedule(
         # Rates move at most a quarter of the way, less and less: formulas that jump settle down.
         updated = rates + 0.5 / (1.0 + round_ / 8.0) * (target - rates)
         schedule = schedule.with_rates(
-            np.clip(np.maximum(updated, 1e-3 if measured else 0.0), LOWEST, HIGHEST)
+            np.clip(np.maximum(updated, 1e-3 if assumed is None else 0.0), LOWEST, HIGHEST)
         )
     return schedule
 
@@ -174,8 +178,6 @@ def paper_saez_schedule(workers: Workers, edges: npt.ArrayLike, *, elasticity: f
     -------
     TaxSchedule
     """
-    from scipy.stats import gaussian_kde
-
     check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
     elasticity = check_number("elasticity", elasticity, above=0)
     b = TaxSchedule.flat(0.0, edges).edges

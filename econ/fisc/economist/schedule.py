@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from fisc.core import DataError, check_array, check_number, check_option
+from fisc.core import DataError, Record, check_array, check_number, check_option
+from fisc.core.arrays import FloatArray
+from fisc.data import load_tax_schedules
+from fisc.economist.arrays import checked_array
+from fisc.economist.plots import plot_schedules
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["FloatArray", "TaxSchedule", "checked_array"]
-
-FloatArray = npt.NDArray[np.float64]
-
-
-def checked_array(name: str, values: npt.ArrayLike, *, what: str) -> FloatArray:
-    """Return `values` as a new one-dimensional array of finite floats, or say what is wrong.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for the message.
-    values : array_like
-        What was given.
-    what : str
-        What was expected, for the message.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-
-    Raises
-    ------
-    DataError
-        If `values` are not numbers, not one-dimensional, or hold NaN or infinity.
-    """
-    array = check_array(name, values, what=what, missing=True)
-    if array.ndim != 1:
-        raise DataError(f"{name} must be {what} in one dimension, got shape {array.shape}")
-    bad = np.flatnonzero(~np.isfinite(array))
-    if bad.size:
-        raise DataError(
-            f"{name} holds {bad.size} value(s) that are NaN or infinite (first: {array[bad[0]]} at "
-            f"position {bad[0]}); expected {what}. Remove or fill them first"
-        )
-    return array
+__all__ = ["TaxSchedule"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TaxSchedule:
+class TaxSchedule(Record):
     r"""A piecewise-linear income tax: a marginal rate for each bracket.
 
     The tax on annual income :math:`z` is :math:`T(z) = \sum_k \tau_k \max(0, \min(z, b_{k+1}) - b_k)`
@@ -150,8 +119,6 @@ class TaxSchedule:
         >>> TaxSchedule.us_federal(2024).tax(50_000.0)
         6053.0
         """
-        from fisc.data import load_tax_schedules
-
         table = load_tax_schedules()
         check_option("year", year, sorted(int(y) for y in table["year"].unique()))
         rows = table[(table["year"] == year) & (table["filing_status"] == "single")].sort_values(
@@ -270,8 +237,6 @@ class TaxSchedule:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a bracket: lower_edge, upper_edge, rate, tax_at_edge."""
-        import pandas as pd
-
         upper = np.concatenate([self.edges[1:], [np.inf]])
         return pd.DataFrame(
             {
@@ -282,23 +247,8 @@ class TaxSchedule:
             }
         )
 
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return plain lists; `from_dict` reads them back exactly."""
-        return {"edges": self.edges.tolist(), "rates": self.rates.tolist()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TaxSchedule:
-        """Build from `to_dict`'s answer."""
-        if not isinstance(values, Mapping) or not {"edges", "rates"} <= set(values):
-            raise DataError(
-                f"a schedule needs 'edges' and 'rates', got {values!r:.80}; pass what to_dict gave"
-            )
-        return cls(values["edges"], values["rates"])
-
     def plot(self, ax: Axes | None = None, *, label: str = "") -> Axes:
         """Draw marginal and effective rates by annual income; see `fisc.economist.plots`."""
-        from fisc.economist.plots import plot_schedules
-
         return plot_schedules({label or "schedule": self}, ax=ax)
 
     def _repr_html_(self) -> str:

@@ -14,18 +14,8 @@ __all__ = ["rule_of_thumb"]
 def rule_of_thumb(request: ChatRequest) -> str:
     """Answer a prompt of `LanguageWorkers` or `LanguagePlanner` without understanding it.
 
-    Workers try hours near the best so far, or 40; the planner moves one rate of the best law by 10
+    Workers try hours near the best so far, or 40; the planner moves one rate of the best schedule by 10
     points. Choices depend on the prompt alone, so the same request always gets the same answer.
-
-    Parameters
-    ----------
-    request : ChatRequest
-        The prompt.
-
-    Returns
-    -------
-    str
-        JSON.
     """
     text = request.messages[1].content
     chance = hashlib.sha256(text.encode()).digest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fisc.economist.schedule import FloatArray
+from fisc.core.arrays import FloatArray
 
 __all__ = ["CMAES", "BatchObjective", "basin_hops", "differential_evolution", "pattern_search"]
 
@@ -20,21 +20,8 @@ def differential_evolution(
 ) -> tuple[FloatArray, FloatArray]:
     """Improve a population of points by differences between its members.
 
-    Parameters
-    ----------
-    objective : callable
-        See `BatchObjective`.
-    start : ndarray, shape (P, K), P >= 5
-        First population, in [0, 1].
-    rng : numpy Generator
-        Source of randomness.
-    generations : int
-        Rounds of P evaluations.
-
-    Returns
-    -------
-    points : ndarray, shape (P, K)
-    values : ndarray, shape (P,)
+    From a first population (P, K), P >= 5, in [0, 1]; each of the `generations` takes P evaluations.
+    Returns the last population and its values, shapes (P, K) and (P,).
 
     References
     ----------
@@ -64,22 +51,7 @@ def differential_evolution(
 def pattern_search(
     objective: BatchObjective, point: FloatArray, *, step: float, smallest: float
 ) -> tuple[FloatArray, float]:
-    """Climb along the axes, and along the last successful move, with a shrinking step.
-
-    Parameters
-    ----------
-    objective : callable
-        See `BatchObjective`.
-    point : ndarray, shape (K,)
-        Start, in [0, 1].
-    step, smallest : float
-        First and last step.
-
-    Returns
-    -------
-    point : ndarray, shape (K,)
-    value : float
-    """
+    """Climb from a point (K,) along the axes, and along the last successful move, with a shrinking step."""
     dims = point.size
     axes = np.concatenate([np.eye(dims), -np.eye(dims)])
     value = float(objective(point[None, :])[0])
@@ -108,25 +80,9 @@ def basin_hops(
     hops: int,
     smallest: float,
 ) -> tuple[FloatArray, float]:
-    """Kick some coordinates, climb again, keep what is better.
+    """Kick some coordinates of a point (K,), climb again, keep what is better.
 
-    Parameters
-    ----------
-    objective : callable
-        See `BatchObjective`.
-    point, value
-        Where to start.
-    rng : numpy Generator
-        Source of randomness.
-    hops : int
-        Number of kicks; their size falls from 0.3 to 0.003.
-    smallest : float
-        Last step of each climb.
-
-    Returns
-    -------
-    point : ndarray, shape (K,)
-    value : float
+    The size of the kicks falls from 0.3 to 0.003; `smallest` is the last step of each climb.
     """
     dims = point.size
     for scale in np.geomspace(0.3, 0.003, hops):
@@ -145,18 +101,8 @@ def basin_hops(
 class CMAES:
     """Covariance matrix adaptation evolution strategy, ask and tell, in the unit box.
 
+    Starts from a centre (K,) and a step size `sigma`, with `population` points in each generation.
     Points that leave the box are brought back by reflection before they are asked for.
-
-    Parameters
-    ----------
-    mean : ndarray, shape (K,)
-        First centre.
-    sigma : float
-        First step size.
-    rng : numpy Generator
-        Source of randomness.
-    population : int
-        Points a generation.
 
     References
     ----------

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fisc.core import DataError, record
+from fisc.core import DataError, Record, record
+from fisc.core.arrays import FloatArray
+from fisc.core.files import locked
 from fisc.economist.config import SimulationConfig
 from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.elections import Election, hold_election
@@ -20,8 +23,8 @@ from fisc.economist.players import behaviour_of, client_of, planner_of
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, outcome_of_hours, respond
 from fisc.economist.results import SimulationResult
-from fisc.economist.runs import RunFolder
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.runs import Enacted, RunFolder
+from fisc.economist.schedule import TaxSchedule
 from fisc.economist.workers import LanguageWorkers, Memory
 from fisc.economist.workers.bounded import satisfied
 from fisc.llm import Budget, BudgetError, Client, estimate_tokens
@@ -33,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Record):
     """What a run would ask of a language model.
 
     Attributes
@@ -70,6 +73,8 @@ class Simulation:
         A population of your own, instead of the one that the configuration draws.
     client : Client, optional
         A client of your own for language models, instead of the one that the configuration names.
+    criterion : Criterion, optional
+        The criterion that the configuration names, with weights of your own.
 
     Examples
     --------
@@ -79,11 +84,21 @@ class Simulation:
     """
 
     def __init__(
-        self, config: SimulationConfig, *, workers: Workers | None = None, client: Client | None = None
+        self,
+        config: SimulationConfig,
+        *,
+        workers: Workers | None = None,
+        client: Client | None = None,
+        criterion: Criterion | None = None,
     ) -> None:
         self.config = config
         self.workers = workers if workers is not None else _sampled(config)
-        self.criterion = Criterion(config.criterion, gamma=config.gamma)
+        self.criterion = criterion or Criterion(config.criterion, gamma=config.gamma)
+        if (self.criterion.name, self.criterion.gamma) != (config.criterion, config.gamma):
+            raise DataError(
+                f"the configuration names the criterion {config.criterion!r} with gamma={config.gamma:g}, the one "
+                f"given is {self.criterion.name!r} with gamma={self.criterion.gamma:g}; let them agree"
+            )
         edges = TaxSchedule.us_federal(2024).edges if config.edges is None else np.array(config.edges)
         self.initial = _initial_law(config, edges)
         self.edges = self.initial.edges
@@ -125,12 +140,14 @@ class Simulation:
             If the folder holds no run.
         """
         folder = RunFolder(path)
-        kept = {**folder.config(), "folder": str(path)}
+        config = SimulationConfig(**{**folder.config(), "folder": str(path)})
         if budget is not None:
             limits = {f"budget_{name}": limit for name, limit in asdict(budget).items()}
-            kept["model"] = {**kept["model"], **limits}
-        config = SimulationConfig(**kept)
-        return cls(config, workers=folder.workers(), client=client)._run(folder, progress)
+            config = config.model_copy(update={"model": config.model.model_copy(update=limits)})
+        workers, weights = folder.population()
+        own = None if weights is None else Criterion("weighted", weights, config.gamma)
+        simulation = cls(config, workers=workers, client=client, criterion=own)
+        return simulation._run(folder, progress, resumed=True)
 
     def run(self, *, progress: Progress | None = None) -> SimulationResult:
         """Run all years.
@@ -152,10 +169,7 @@ class Simulation:
         ServerError
             If a language model cannot be reached.
         """
-        folder = None
-        if self.config.folder is not None:
-            folder = RunFolder(self.config.folder)
-            folder.begin(self.config.to_dict(), self.workers)
+        folder = None if self.config.folder is None else RunFolder(self.config.folder)
         return self._run(folder, progress)
 
     def estimate(self) -> Estimate:
@@ -186,10 +200,14 @@ class Simulation:
                 completion += asked * estimate_tokens('{"rates": [' + "50.0, " * self.edges.size + "]}")
             return Estimate(requests, prompt, completion, client.ledger.price.of(prompt, completion))
 
-    def _run(self, folder: RunFolder | None, progress: Progress | None) -> SimulationResult:
+    def _run(
+        self, folder: RunFolder | None, progress: Progress | None, *, resumed: bool = False
+    ) -> SimulationResult:
         with contextlib.ExitStack() as stack:
             if folder is not None:
-                stack.enter_context(_locked(folder))
+                stack.enter_context(locked(folder.guarded, timeout=0.0))
+                if not resumed:
+                    folder.begin(self.config.to_dict(), self.workers, self.criterion.weights)
             client = stack.enter_context(client_of(self.config, folder, self._client))
             years = _Years(self, client, folder)
             status, fault = "done", ""
@@ -205,7 +223,7 @@ class Simulation:
                 status, fault = "stopped", str(error)
             result = self._result(years, client, status, fault)
             if folder is not None:
-                folder.write_json("result.json", result.to_dict())
+                folder.write_result(result)
             return result
 
     def _result(self, years: _Years, client: Client, status: str, fault: str) -> SimulationResult:
@@ -214,7 +232,9 @@ class Simulation:
         start = welfare(respond(self.workers, us_law), self.workers, self.criterion)
         best = None
         if self.config.reference:
-            best = optimal_schedule(self.workers, self.edges, self.criterion, seed=self.config.seed)
+            best = optimal_schedule(
+                self.workers, self.edges, self.criterion, random_state=self.config.random_state
+            )
         asks = "language" in (self.config.planner, self.config.workers)
         return SimulationResult(
             config=self.config.to_dict(),
@@ -237,7 +257,7 @@ class Simulation:
             provenance=record(
                 options=self.config.to_dict(),
                 inputs={"skill": self.workers.skill, "cost": self.workers.cost, "edges": self.edges},
-                seed=self.config.seed,
+                seed=self.config.random_state,
                 notes=_notes(client, fault) if asks else (),
             ),
         )
@@ -249,7 +269,7 @@ class Simulation:
             criterion=self.criterion,
             years=config.years,
             settled=round(config.settled * config.years),
-            seed=config.seed,
+            random_state=config.random_state,
             max_hours=self.workers.max_hours,
             hours_grid=self.workers.hours_grid,
         )
@@ -261,12 +281,11 @@ class Simulation:
         if len(outcomes) > 1:
             hours = np.mean([out.hours for out in outcomes], axis=0)
             mean = outcome_of_hours(self.workers, law, hours)
-        return observe(year, law, mean, self._classes(), value)
+        return observe(year, law, mean, self._classes, value)
 
+    @functools.cached_property
     def _classes(self) -> WageClasses:
-        if not hasattr(self, "_wage_classes"):
-            self._wage_classes = WageClasses.of(self.workers)
-        return self._wage_classes
+        return WageClasses.of(self.workers)
 
 
 class _Years:
@@ -294,7 +313,7 @@ class _Years:
         for step in range(self.simulation.config.steps_per_year):
             hours = None if self.folder is None else self.folder.hours(year, step)
             if hours is None:
-                rng = np.random.default_rng([self.simulation.config.seed, 1, year, step])
+                rng = np.random.default_rng([self.simulation.config.random_state, 1, year, step])
                 hours = self.behaviour.choose(workers, law, self.memory, rng)
                 if self.folder is not None:
                     self.folder.write_hours(year, step, hours)
@@ -307,34 +326,30 @@ class _Years:
         seen = self.simulation._observed(year, law, outcomes)
         self.past.append(seen)
         if self.folder is not None:
-            self.folder.write_json(f"years/{year:04d}.json", seen.to_dict())
+            self.folder.write(f"years/{year:04d}.json", seen)
         self.keep_ledger()
 
     def keep_ledger(self) -> None:
         """Write down what was spent so far."""
         if self.folder is not None:
-            self.folder.write_json("ledger.json", self.client.ledger.to_dict())
+            self.folder.write("ledger.json", self.client.ledger)
 
     def _law(self, year: int) -> TaxSchedule:
-        """Return the law of a year: from disk, or decided now and written down."""
-        kept = None if self.folder is None else self.folder.read_json(f"laws/{year:04d}.json")
-        if kept is not None:
-            if kept["election"] is not None:
-                self.elections.append(Election.from_dict(kept["election"]))
-            return TaxSchedule(self.simulation.edges, kept["rates"])
-        rates, election = self._decided(year)
-        if election is not None:
-            self.elections.append(election)
-        if self.folder is not None:
-            found = None if election is None else election.to_dict()
-            self.folder.write_json(f"laws/{year:04d}.json", {"rates": rates.tolist(), "election": found})
-        return TaxSchedule(self.simulation.edges, rates)
+        """Return the schedule of a year: from disk, or decided now and written down."""
+        enacted = None if self.folder is None else self.folder.enacted(year)
+        if enacted is None:
+            enacted = self._decided(year)
+            if self.folder is not None:
+                self.folder.write(f"laws/{year:04d}.json", enacted)
+        if enacted.election is not None:
+            self.elections.append(enacted.election)
+        return TaxSchedule(self.simulation.edges, enacted.rates)
 
-    def _decided(self, year: int) -> tuple[FloatArray, Election | None]:
+    def _decided(self, year: int) -> Enacted:
         config = self.simulation.config
         if year < config.warmup_years:
-            return self.simulation.initial.rates, None
-        rng = np.random.default_rng([config.seed, 0, year])
+            return Enacted(self.simulation.initial.rates)
+        rng = np.random.default_rng([config.random_state, 0, year])
         before = self.past[-1].rates
         election = None
         if self.planner is not None:
@@ -358,7 +373,7 @@ class _Years:
         rates = np.clip(rates, before - config.max_change, before + config.max_change)
         if config.rate_step > 0.0:
             rates = np.round(rates / config.rate_step) * config.rate_step
-        return np.clip(rates, 0.0, 1.0), election
+        return Enacted(np.clip(rates, 0.0, 1.0), election)
 
 
 def _sampled(config: SimulationConfig) -> Workers:
@@ -368,7 +383,7 @@ def _sampled(config: SimulationConfig) -> Workers:
     return Workers.sample(
         config.n,
         config.population,
-        config.seed,
+        config.random_state,
         config.calibration,
         config.personas,
         delta=config.delta,
@@ -388,21 +403,3 @@ def _initial_law(config: SimulationConfig, edges: FloatArray) -> TaxSchedule:
 
 def _notes(client: Client, fault: str) -> tuple[str, ...]:
     return (client.ledger.summary(), *((fault,) if fault else ()))
-
-
-@contextlib.contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
-    """Hold the folder for this process alone."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder.path / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DataError(
-            f"{folder.path} is in use by another process; wait for it or give another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

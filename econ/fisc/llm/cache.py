@@ -38,7 +38,7 @@ class ResponseCache:
     def __init__(self, path: str | Path | None) -> None:
         if path is not None and not isinstance(path, (str, Path)):
             raise DataError(
-                f"the path of a cache is a {type(path).__name__}; give a path, or None for memory"
+                f"the path of a cache is of type {type(path).__name__}; give a path, or None for memory"
             )
         self.path = None if path is None else Path(path)
         self._lock = threading.Lock()
@@ -68,11 +68,15 @@ class ResponseCache:
 
     def get(self, request: ChatRequest) -> Completion | None:
         """Return the answer to the very same request, or None."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT answer FROM answers WHERE key = ?", (request.key(),)
-            ).fetchone()
-        return None if row is None else Completion.from_dict(json.loads(row[0]))
+        query = "SELECT answer FROM answers WHERE key = ?"
+        try:
+            with self._lock:
+                row = self._connection.execute(query, (request.key(),)).fetchone()
+            return None if row is None else Completion.from_dict(json.loads(row[0]))
+        except (sqlite3.DatabaseError, ValueError, TypeError, RecursionError, DataError) as error:
+            raise CorruptFileError(
+                f"{self.path} is damaged ({error}); delete it: its answers are asked for again"
+            ) from error
 
     def put(self, request: ChatRequest, completion: Completion) -> None:
         """Keep an answer; the first one given to a request stays."""

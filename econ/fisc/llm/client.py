@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fisc.core import DataError, check_number, check_whole
+from fisc.core import check_number, check_whole
 from fisc.llm.cache import ResponseCache
 from fisc.llm.errors import BudgetError, LanguageModelError, ServerError, TransportError
 from fisc.llm.ledger import Ledger
@@ -48,7 +48,7 @@ class Answer(Generic[T]):
     """
 
     value: T | None
-    partial: Any = None
+    partial: object = None
     attempts: int = 0
     repairs: tuple[str, ...] = ()
     fault: str = ""
@@ -101,27 +101,17 @@ class Client:
         pause: float = 1.0,
         longest_pause: float = 30.0,
     ) -> None:
-        for name, value, least in (
-            ("concurrency", concurrency, 1),
-            ("attempts", attempts, 1),
-            ("reasks", reasks, 0),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise DataError(f"{name} must be a whole number of at least {least}, got {value!r}")
-        check_whole("max_tokens", max_tokens, least=1)
-        check_number("temperature", temperature, least=0, most=2)
-        for name, seconds in (("pause", pause), ("longest_pause", longest_pause)):
-            check_number(name, seconds, least=0, what="a number of seconds")
         self.model = model
         self.cache = cache if cache is not None else ResponseCache(None)
         self.ledger = ledger if ledger is not None else Ledger()
-        self.concurrency = concurrency
-        self.attempts = attempts
-        self.reasks = reasks
-        self.temperature = temperature
-        self.max_tokens = max_tokens
-        self._pause = pause
-        self._longest_pause = longest_pause
+        self.concurrency = check_whole("concurrency", concurrency, least=1)
+        self.attempts = check_whole("attempts", attempts, least=1)
+        self.reasks = check_whole("reasks", reasks, least=0)
+        self.temperature = check_number("temperature", temperature, least=0, most=2)
+        self.max_tokens = check_whole("max_tokens", max_tokens, least=1)
+        seconds = "a number of seconds"
+        self._pause = check_number("pause", pause, least=0, what=seconds)
+        self._longest_pause = check_number("longest_pause", longest_pause, least=0, what=seconds)
         self._hopeless = 0
         self._answered = False
         self._halt: LanguageModelError | None = None
@@ -149,10 +139,10 @@ class Client:
         Parameters
         ----------
         questions : sequence of sequences of Message
-            One conversation a question.
+            A conversation for each question.
         schema : pydantic model class
             What an answer must look like.
-        check : callable, or one a question, optional
+        check : callable, or one for each question, optional
             Further check of a parsed answer; raises ValueError with words for the model.
         max_tokens : int, optional
             Cap on each answer.
@@ -213,7 +203,7 @@ class Client:
         gate: asyncio.Semaphore,
     ) -> Answer[T]:
         conversation = list(messages)
-        partial: Any = None
+        partial: object = None
         fault = ""
         for attempt in range(1, self.reasks + 2):
             try:
@@ -224,7 +214,7 @@ class Client:
             try:
                 repaired = read_json(completion.text)
                 partial = repaired.value
-                self.ledger.repairs.update(repaired.repairs)
+                self.ledger.repaired(repaired.repairs)
                 value, numbers = _validated(schema, partial)
                 if check is not None:
                     check(value)
@@ -235,7 +225,7 @@ class Client:
             else:
                 if not numbers:
                     return Answer(value, partial, attempt, repaired.repairs)
-                self.ledger.repairs["number"] += 1
+                self.ledger.repaired(["number"])
                 return Answer(value, partial, attempt, (*repaired.repairs, "number"))
             if attempt <= self.reasks:
                 self.ledger.reasked += 1
@@ -253,7 +243,7 @@ class Client:
             return found
         async with gate:
             for attempt in range(1, self.attempts + 1):
-                if self._halt is not None:  # another question has found that there is no going on
+                if self._halt is not None:  # another question met an error that ends them all
                     raise self._halt
                 try:
                     reserved = self.ledger.reserve(request.prompt_tokens(), request.max_tokens)
@@ -267,7 +257,7 @@ class Client:
                     self._halt = error
                     raise
                 except TransportError as error:
-                    self.ledger.failures[error.kind] += 1
+                    self.ledger.failed(error.kind)
                     if attempt == self.attempts:
                         self._give_up_if_hopeless(error)
                         raise
@@ -295,7 +285,7 @@ class Client:
             raise self._halt from None
 
 
-def _validated(schema: type[T], value: Any) -> tuple[T, bool]:
+def _validated(schema: type[T], value: object) -> tuple[T, bool]:
     """Return the checked value, and whether a number had to be read from a string."""
     try:
         return schema.model_validate(value, strict=True), False
@@ -303,7 +293,7 @@ def _validated(schema: type[T], value: Any) -> tuple[T, bool]:
         return schema.model_validate(_numbers(value)), True
 
 
-def _numbers(value: Any) -> Any:
+def _numbers(value: object) -> object:
     """Read strings like "40", "35 %" or "$1,200" as the numbers they mean."""
     if isinstance(value, dict):
         return {key: _numbers(item) for key, item in value.items()}

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a language model."""
+"""Errors of language models and of the way to them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TransportError(LanguageModelError):
         Name under which the ledger counts it: ``"refused"``, ``"timeout"``, ``"rate_limit"``,
         ``"server"``, ``"html"``, ``"protocol"``.
     wait : float or None
-        Seconds that the server asked us to wait.
+        Seconds that the server asks to wait.
     """
 
     def __init__(self, kind: str, message: str, wait: float | None = None) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from fisc.core import DataError, is_number
+import pandas as pd
+
+from fisc.core import Record, check_number, check_whole
 from fisc.llm.errors import BudgetError
 from fisc.llm.messages import Completion
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Budget", "Ledger", "Price"]
 
@@ -24,7 +21,7 @@ class Price:
     Attributes
     ----------
     prompt, completion : float
-        Money a million tokens, in any one currency; 0 for a local server.
+        Money per million tokens, in any one currency; 0 for a local server.
 
     Examples
     --------
@@ -36,13 +33,11 @@ class Price:
     completion: float = 0.0
 
     def __post_init__(self) -> None:
-        if not all(is_number(price) and price >= 0.0 for price in (self.prompt, self.completion)):
-            raise DataError(
-                f"prices must not be negative or NaN, got {self.prompt!r} and {self.completion!r}"
-            )
+        for name in ("prompt", "completion"):
+            check_number(f"the {name} price", getattr(self, name), least=0)
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return the cost of so many tokens."""
+        """Return the cost of a request."""
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
@@ -65,33 +60,33 @@ class Budget:
     requests: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value is not None and not (is_number(value) and value >= 0):
-                raise DataError(f"budget {name} must be a number >= 0 or None, got {value!r}")
+        for name in ("tokens", "money", "requests"):
+            if getattr(self, name) is not None:
+                check_number(f"budget {name}", getattr(self, name), least=0, what="None or a number")
 
 
-@dataclass
-class Ledger:
+_COUNTS = ["requests", "cached", "prompt_tokens", "completion_tokens", "estimated", "reasked", "fallbacks"]
+
+
+@dataclass(eq=False)
+class Ledger(Record):
     """Counts of everything that passed between a client and its model.
 
     Tokens of cached answers are not counted, since nobody was asked.
 
     Attributes
     ----------
-    price : Price
-    budget : Budget
     requests : int
         Sent to the server, retries included.
     cached : int
         Answered from the cache.
-    prompt_tokens, completion_tokens : int
     estimated : int
         Answers whose tokens the server did not count.
     seconds : float
         Sum of the latencies.
-    failures : Counter
+    failures : dict of str to int
         Requests without a usable answer, by kind.
-    repairs : Counter
+    repairs : dict of str to int
         Repairs of answers, by kind.
     reasked : int
         Times the model was shown its error.
@@ -107,12 +102,20 @@ class Ledger:
     completion_tokens: int = 0
     estimated: int = 0
     seconds: float = 0.0
-    failures: Counter[str] = field(default_factory=Counter)
-    repairs: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, int] = field(default_factory=dict)
+    repairs: dict[str, int] = field(default_factory=dict)
     reasked: int = 0
     fallbacks: int = 0
-    _reserved_tokens: int = 0
-    _reserved_money: float = 0.0
+    _reserved_tokens: int = field(default=0, init=False, repr=False)
+    _reserved_money: float = field(default=0.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            check_whole(name, getattr(self, name), least=0)
+        check_number("seconds", self.seconds, least=0)
+        for kinds in (self.failures, self.repairs):
+            for kind, count in kinds.items():
+                check_whole(kind, count, least=0)
 
     @property
     def tokens(self) -> int:
@@ -125,13 +128,7 @@ class Ledger:
         return self.price.of(self.prompt_tokens, self.completion_tokens)
 
     def reserve(self, prompt_tokens: int, max_tokens: int) -> tuple[int, float]:
-        """Set aside what the next request may cost at most.
-
-        Returns
-        -------
-        tokens : int
-        money : float
-            To be handed to `release` when the request is over.
+        """Set aside what the next request may cost at most, tokens and money, until it is released.
 
         Raises
         ------
@@ -167,42 +164,17 @@ class Ledger:
         self.estimated += completion.estimated
         self.seconds += seconds
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types; `from_dict` reads them back."""
-        return {
-            "price": asdict(self.price),
-            "budget": asdict(self.budget),
-            "requests": self.requests,
-            "cached": self.cached,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "estimated": self.estimated,
-            "seconds": self.seconds,
-            "failures": dict(sorted(self.failures.items())),
-            "repairs": dict(sorted(self.repairs.items())),
-            "reasked": self.reasked,
-            "fallbacks": self.fallbacks,
-        }
+    def failed(self, kind: str) -> None:
+        """Count a request without a usable answer."""
+        self.failures[kind] = self.failures.get(kind, 0) + 1
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Ledger:
-        """Build from `to_dict`'s answer."""
-        needed = {"price", "budget", "failures", "repairs"}
-        if not isinstance(values, Mapping) or not needed <= set(values):
-            raise DataError(f"a ledger needs {', '.join(sorted(needed))}; pass what to_dict gave")
-        rest = dict(values)
-        return cls(
-            price=Price(**rest.pop("price")),
-            budget=Budget(**rest.pop("budget")),
-            failures=Counter(rest.pop("failures")),
-            repairs=Counter(rest.pop("repairs")),
-            **rest,
-        )
+    def repaired(self, kinds: Iterable[str]) -> None:
+        """Count repairs of an answer."""
+        for kind in kinds:
+            self.repairs[kind] = self.repairs.get(kind, 0) + 1
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a count: item, value."""
-        import pandas as pd
-
+        """Return a row for each count: item, value."""
         rows: list[tuple[str, float]] = [
             ("requests", self.requests),
             ("answers from the cache", self.cached),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from fisc.core import Record
 
 __all__ = ["ChatRequest", "Completion", "Message", "assistant", "estimate_tokens", "system", "user"]
 
@@ -15,13 +17,7 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation.
-
-    Attributes
-    ----------
-    role : {"system", "user", "assistant"}
-    content : str
-    """
+    """One turn of a conversation."""
 
     role: Role
     content: str
@@ -85,7 +81,7 @@ class ChatRequest:
 
 
 @dataclass(frozen=True)
-class Completion:
+class Completion(Record):
     """A model's answer to one request.
 
     Attributes
@@ -109,15 +105,6 @@ class Completion:
     def __post_init__(self) -> None:
         # Halves of a pair of surrogates, which JSON can escape, could neither be kept nor sent again.
         object.__setattr__(self, "text", self.text.encode("utf-8", "replace").decode())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Completion:
-        """Build from `to_dict`'s answer."""
-        return cls(**values)
 
     @classmethod
     def of_text(cls, text: str, messages: Iterable[Message]) -> Completion:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from fisc.core import DataError, check_is, is_number, require
+from fisc.core import DataError, check_is, check_number, require
 from fisc.llm.errors import ServerError, TransportError
 from fisc.llm.messages import ChatRequest, Completion, estimate_tokens
 
@@ -54,8 +54,7 @@ class OpenAIModel:
     ) -> None:
         check_is("name", name, str, how="give the model's name on the server")
         check_is("base_url", base_url, str, how="give an address such as http://localhost:8000/v1")
-        if not (is_number(timeout) and timeout > 0.0):
-            raise DataError(f"timeout must be a positive number of seconds, got {timeout!r}")
+        timeout = check_number("timeout", timeout, above=0, what="a number of seconds")
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise DataError(f"base_url must look like http://localhost:8000/v1, got {_scrubbed(base_url)!r}")
@@ -104,7 +103,7 @@ class OpenAIModel:
         Raises
         ------
         TransportError
-            If this attempt failed but another may not: time-out, 429, 5xx, an answer that is no answer.
+            If this attempt failed but another may not: time-out, 429, 5xx, an answer that is not one of the protocol.
         ServerError
             If no attempt will do: key refused, unknown model, malformed request.
         """
@@ -116,7 +115,7 @@ class OpenAIModel:
         except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
             # The library trips over bodies that are not what the protocol promises.
             failure = TransportError(
-                "protocol", f"the server's answer is not of the protocol: {_scrubbed(error)}"
+                "protocol", f"the server's answer does not follow the protocol: {_scrubbed(error)}"
             )
         # Raised here, outside the handlers, so that the library's exception, which may quote the key,
         # is not its context.
@@ -144,7 +143,7 @@ class OpenAIModel:
             self._plain_text_only = True  # this server does not know response_format: do without
             return await self._send(request)
 
-    def _completion(self, answer: Any, request: ChatRequest) -> Completion:
+    def _completion(self, answer: object, request: ChatRequest) -> Completion:
         if isinstance(answer, (str, bytes)):
             raise TransportError("html", f"the server answered a page instead of JSON: {str(answer)[:60]!r}")
         choices = getattr(answer, "choices", None)
@@ -157,7 +156,7 @@ class OpenAIModel:
             return Completion(text, request.prompt_tokens(), estimate_tokens(text), True, finish)
         return Completion(text, int(usage.prompt_tokens), int(usage.completion_tokens), False, finish)
 
-    def _explained(self, error: Any) -> TransportError | ServerError:
+    def _explained(self, error: Exception) -> TransportError | ServerError:
         """Return our error for one of the library's, without any key."""
         names = self._openai
         said = _scrubbed(error)[:200]
@@ -175,7 +174,9 @@ class OpenAIModel:
             return ServerError(f"{self.base_url} rejects the request ({error.status_code}): {said}")
         if isinstance(error, names.APIStatusError):
             return TransportError("server", f"{self.base_url} failed ({error.status_code}): {said}")
-        return TransportError("protocol", f"the answer of {self.base_url} is not of the protocol: {said}")
+        return TransportError(
+            "protocol", f"the answer of {self.base_url} does not follow the protocol: {said}"
+        )
 
     async def close(self) -> None:
         """Close the connections; the next request opens new ones."""
@@ -193,7 +194,7 @@ def _scrubbed(error: object) -> str:
     return _KEY_LIKE.sub("[key]", text)
 
 
-def _retry_after(error: Any) -> float | None:
+def _retry_after(error: Exception) -> float | None:
     """Return the seconds that a 429 asks for, if it says so as a number."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:

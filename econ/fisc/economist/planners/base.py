@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import Criterion
 from fisc.economist.observation import Observation
-from fisc.economist.schedule import FloatArray
 
 __all__ = ["Planner", "Task", "best_of"]
 
@@ -29,8 +29,8 @@ class Task:
     years : int
         Length of its term.
     settled : int
-        Years at the end of the term in which the best law seen is kept.
-    seed : int
+        Years at the end of the term in which the best schedule seen is kept.
+    random_state : int
         Of the run, for planners that draw one stream of random numbers over all years.
     max_hours : float
         Cap on weekly hours, public knowledge.
@@ -42,7 +42,7 @@ class Task:
     criterion: Criterion
     years: int
     settled: int = 0
-    seed: int = 0
+    random_state: int = 0
     max_hours: float = 100.0
     hours_grid: FloatArray | None = None
 
@@ -62,7 +62,7 @@ class Planner(ABC):
     name: ClassVar[str]
 
     def decide(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
-        """Return the rates of the next year: a proposal, or in the last years the best law seen."""
+        """Return the rates of the next year: a proposal, or in the last years the best seen."""
         if len(past) >= task.years - task.settled:
             return best_of(past).rates.copy()
         return self.propose(past, task, rng)
@@ -71,18 +71,7 @@ class Planner(ABC):
     def propose(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
         """Return the rates of the next year, shape (K,), each in [0, 1].
 
-        Parameters
-        ----------
-        past : sequence of Observation
-            Every year so far, oldest first, at least one.
-        task : Task
-            What is to be done.
-        rng : numpy Generator
-            Random numbers of this year.
-
-        Returns
-        -------
-        ndarray, shape (K,)
+        `past` holds every year so far, oldest first, at least one; `rng` serves this year alone.
         """
 
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel
 
+from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import CRITERIA
 from fisc.economist.observation import Observation
 from fisc.economist.planners.base import Planner, Task, best_of
-from fisc.economist.schedule import FloatArray
 from fisc.llm import Client, Message, system, user
 
 __all__ = ["LanguagePlanner", "RatesAnswer"]
@@ -26,7 +26,7 @@ class RatesAnswer(BaseModel):
 class LanguagePlanner(Planner):
     """Learns in context: each year the model sees the years so far and proposes rates.
 
-    Where no usable answer is left after asking again, the best law seen so far is kept, and the
+    Where no usable answer is left after asking again, the best schedule so far is kept, and the
     ledger counts a fallback.
 
     Parameters

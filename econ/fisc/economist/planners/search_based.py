@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from fisc.core.arrays import FloatArray
 from fisc.economist.observation import Observation
 from fisc.economist.planners.base import Planner, Task, best_of
-from fisc.economist.schedule import FloatArray
 from fisc.economist.search import CMAES, differential_evolution, pattern_search
 
 __all__ = [
@@ -28,8 +28,8 @@ class GaussianProcessPlanner(Planner):
     """Bayesian optimisation of welfare by a Gaussian process, within a trust region.
 
     After a small design (flat rates, then one rate at a time), a Gaussian process with a length
-    scale for each bracket is fitted to the welfare of all years, and the next law maximises mean
-    plus `curiosity` standard deviations near the best law seen. The region shrinks after years
+    scale for each bracket is fitted to the welfare of all years, and the next schedule maximises mean
+    plus `curiosity` standard deviations near the best one seen. The region shrinks after years
     without progress and grows after progress.
 
     Parameters
@@ -42,7 +42,7 @@ class GaussianProcessPlanner(Planner):
     curiosity: float = 1.0
 
     def propose(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
-        """Return the law with the highest upper confidence bound near the best one seen."""
+        """Return the schedule with the highest upper confidence bound near the best one seen."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -102,12 +102,12 @@ class GaussianProcessPlanner(Planner):
 
 @dataclass(frozen=True)
 class EvolutionPlanner(Planner):
-    """CMA-ES: a generation of laws around a centre, one a year, then a better centre.
+    """CMA-ES: a generation of schedules around a centre, one a year, then a better centre.
 
     Parameters
     ----------
     population : int
-        Years a generation, at least 4.
+        Years in each generation, at least 4.
     sigma : float
         First step size.
     """
@@ -117,8 +117,8 @@ class EvolutionPlanner(Planner):
     sigma: float = 0.2
 
     def propose(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
-        """Replay the generations so far, then return the next law of the current one."""
-        stream = np.random.default_rng([task.seed, self.population])  # one for all years: a replay
+        """Replay the generations so far, then return the next member of the current one."""
+        stream = np.random.default_rng([task.random_state, self.population])  # one for all years: a replay
         search = CMAES(past[0].rates.copy(), self.sigma, stream, self.population)
         done = 1
         while True:
@@ -145,7 +145,7 @@ class HillClimbingPlanner(Planner):
     step: float = 0.2
 
     def propose(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
-        """Return the best law so far with the next rate moved."""
+        """Return the best schedule so far with the next rate moved."""
         best = best_of(past).rates
         moves = 2 * task.brackets
         step, since = self.step, 0
@@ -175,17 +175,11 @@ class RandomPlanner(Planner):
 
 @dataclass(frozen=True)
 class FixedPlanner(Planner):
-    """The same law every year: that of the first year, or the one given.
-
-    Parameters
-    ----------
-    rates : tuple of float, optional
-        One a bracket.
-    """
+    """The same rates every year: those of the first year, or those given, one for each bracket."""
 
     name: ClassVar[str] = "fixed"
     rates: tuple[float, ...] | None = None
 
     def propose(self, past: Sequence[Observation], task: Task, rng: np.random.Generator) -> FloatArray:
-        """Return the law that was fixed."""
+        """Return the rates that were fixed."""
         return past[0].rates.copy() if self.rates is None else np.array(self.rates)

@@ -8,12 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from fisc.core.arrays import FloatArray
 from fisc.economist.objective import WelfareOfRates
 from fisc.economist.observation import Observation
 from fisc.economist.planners.base import Planner, Task
 from fisc.economist.population import Workers
 from fisc.economist.response import respond
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 from fisc.economist.search import differential_evolution, pattern_search
 
 __all__ = ["BehaviouralModel", "StructuralPlanner"]
@@ -56,7 +57,7 @@ class BehaviouralModel:
 
         For each curvature on a grid, and each class, the cost of an hour is the one whose exact
         best responses come closest to the hours observed. Where hours say nothing, because a class
-        worked at the cap under every law so far, its cost comes from the line through the others.
+        worked at the cap under every schedule so far, its cost comes from the line through the others.
         """
         survey = _Survey(past, task)
         free = np.repeat(np.log(FREE_HOURS)[None, :], survey.classes, axis=0)
@@ -121,7 +122,7 @@ class _Survey:
         return np.asarray(wage / (delta * np.exp(own * (delta - 1.0))))
 
     def _predicted(self, delta: float, log_hours: FloatArray, slope: float) -> FloatArray:
-        """Return mean hours of each class under every past law, shape (Y, G, J)."""
+        """Return mean hours of each class under every past schedule, shape (Y, G, J)."""
         candidates = log_hours.shape[1]
         cost = self._cost(delta, log_hours, slope)
         wage = np.repeat(self.people_wage, candidates)
@@ -216,6 +217,6 @@ class StructuralPlanner(Planner):
         points, values = differential_evolution(expected, start, rng, generations=60)
         point, _ = pattern_search(expected, points[int(values.argmax())], step=0.05, smallest=1e-4)
         if min(float(np.abs(point - year.rates).max()) for year in past) < 2e-3:
-            # The same law again would teach nothing: look close by.
+            # The same rates again would teach nothing: look close by.
             point = np.clip(point + rng.normal(0.0, 0.02, task.brackets), 0.0, 1.0)
         return point

@@ -8,27 +8,19 @@ from typing import ClassVar
 
 import numpy as np
 
+from fisc.core.arrays import FloatArray
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 
 __all__ = ["Behaviour", "Exact", "Memory"]
 
 
 class Memory:
-    """What workers remember: the last steps, and of this law the hours that served them best.
+    """What workers remember: the last steps, oldest first, and the hours that served them best.
 
-    Parameters
-    ----------
-    length : int
-        Steps kept, at least 1.
-
-    Attributes
-    ----------
-    steps : list of (TaxSchedule, Outcome)
-        Oldest first.
-    best_hours, best_utility : ndarray or None, shape (n,)
-        Since the law last changed.
+    `best_hours` and `best_utility`, shape (n,), go back to when the schedule last changed. `length` is
+    the number of steps kept, at least 1.
     """
 
     def __init__(self, length: int) -> None:
@@ -47,11 +39,7 @@ class Memory:
             better = outcome.utility > self.best_utility
             self.best_hours[better] = outcome.hours[better]
             self.best_utility[better] = outcome.utility[better]
-        self.steps = (
-            [*self.steps[-(self.length - 1) :], (schedule, outcome)]
-            if self.length > 1
-            else [(schedule, outcome)]
-        )
+        self.steps = [*self.steps, (schedule, outcome)][-self.length :]
 
     @property
     def last(self) -> Outcome | None:
@@ -68,23 +56,7 @@ class Behaviour(ABC):
     def choose(
         self, workers: Workers, schedule: TaxSchedule, memory: Memory, rng: np.random.Generator
     ) -> FloatArray:
-        """Return weekly hours, shape (n,), within what the workers can do.
-
-        Parameters
-        ----------
-        workers : Workers
-            The population.
-        schedule : TaxSchedule
-            The law of this step.
-        memory : Memory
-            Earlier steps.
-        rng : numpy Generator
-            Random numbers of this step.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-        """
+        """Return weekly hours, shape (n,), within what the workers can do; `rng` serves this step alone."""
 
 
 @dataclass(frozen=True)

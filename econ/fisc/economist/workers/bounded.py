@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from fisc.core import DataError
+from fisc.core import check_number
+from fisc.core.arrays import BoolArray, FloatArray
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 from fisc.economist.workers.base import Behaviour, Memory
 
 __all__ = ["Bounded", "satisfied"]
@@ -58,11 +58,9 @@ class Bounded(Behaviour):
     protest: float = 0.10
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.noise) and self.noise >= 0.0):
-            raise DataError(f"noise must be a number >= 0, got {self.noise!r}")
-        for name in ("inertia", "protest"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise DataError(f"{name} must lie in [0, 1), got {getattr(self, name)!r}")
+        check_number("noise", self.noise, least=0)
+        check_number("inertia", self.inertia, least=0, below=1)
+        check_number("protest", self.protest, least=0, below=1)
 
     def choose(
         self, workers: Workers, schedule: TaxSchedule, memory: Memory, rng: np.random.Generator
@@ -84,11 +82,9 @@ class Bounded(Behaviour):
         return hours
 
 
-def satisfied(workers: Workers, outcome: Outcome) -> npt.NDArray[np.bool_]:
+def satisfied(workers: Workers, outcome: Outcome) -> BoolArray:
     """Return who finds the net tax bearable, shape (n,): at most the tolerance of the persona.
 
-    Examples
-    --------
     >>> workers = Workers([1000.0, 4000.0], cost=0.02)
     >>> satisfied(workers, respond(workers, TaxSchedule.flat(0.9))).tolist()
     [True, False]
@@ -98,5 +94,5 @@ def satisfied(workers: Workers, outcome: Outcome) -> npt.NDArray[np.bool_]:
     else:
         tolerance = np.array([persona.tax_tolerance for persona in workers.personas])
     net_tax = outcome.tax - outcome.rebate
-    bearable: npt.NDArray[np.bool_] = net_tax <= tolerance * outcome.income
+    bearable: BoolArray = net_tax <= tolerance * outcome.income
     return bearable

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel
 
-from fisc.core import DataError
+from fisc.core import check_whole
+from fisc.core.arrays import FloatArray
 from fisc.economist.population import STANDARD_HOURS, Workers
-from fisc.economist.schedule import FloatArray, TaxSchedule
+from fisc.economist.schedule import TaxSchedule
 from fisc.economist.workers.base import Behaviour, Memory
 from fisc.llm import Client, Message, system, user
 
@@ -29,7 +30,7 @@ class LanguageWorkers(Behaviour):
 
     The system message (rules, tax table, format) is the same for every call of a tax year, so
     servers with a prefix cache read it once. A worker's line holds skill, persona, the best hours
-    under this law and the last few choices: what fifty steps of history come down to.
+    under this schedule and the last few choices: what fifty steps of history come down to.
 
     Where in the end no usable answer is left for a worker, the worker keeps last step's hours (40
     in the first step), and the ledger counts a fallback.
@@ -39,7 +40,7 @@ class LanguageWorkers(Behaviour):
     client : Client
         Who answers.
     batch : int
-        Workers a call, at least 1.
+        Workers in each call, at least 1.
     recent : int
         Last choices shown, at least 0.
     """
@@ -47,12 +48,9 @@ class LanguageWorkers(Behaviour):
     name: ClassVar[str] = "language"
 
     def __init__(self, client: Client, *, batch: int = 20, recent: int = 2) -> None:
-        for what, value, least in (("batch", batch, 1), ("recent", recent, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise DataError(f"{what} must be a whole number of at least {least}, got {value!r}")
         self.client = client
-        self.batch = batch
-        self.recent = recent
+        self.batch = check_whole("batch", batch, least=1)
+        self.recent = check_whole("recent", recent, least=0)
 
     def choose(
         self, workers: Workers, schedule: TaxSchedule, memory: Memory, rng: np.random.Generator
@@ -83,7 +81,7 @@ class LanguageWorkers(Behaviour):
         return hours
 
     def questions(self, workers: Workers, schedule: TaxSchedule, memory: Memory) -> list[list[Message]]:
-        """Return the conversations of one step, one a batch."""
+        """Return the conversations of one step, one for each batch."""
         prefix = system(self._rules(workers, schedule))
         return [
             [prefix, user("\n".join(self._line(i, workers, memory) for i in part))]
@@ -145,7 +143,7 @@ class LanguageWorkers(Behaviour):
         return check
 
 
-def _salvaged(partial: Any) -> dict[str, float]:
+def _salvaged(partial: object) -> dict[str, float]:
     """Return the hours in an answer that failed its check, those that are numbers."""
     given = partial.get("hours") if isinstance(partial, dict) else None
     if not isinstance(given, dict):
