@@ -18,7 +18,8 @@
 
 # %%
 from fisc.economist import Simulation, SimulationConfig, TaxSchedule, Workers, compare, respond, welfare
-from fisc.economist.plots import plot_gains, plot_income_density, plot_objectives, plot_progress
+from fisc.economist.gaming import plot_objectives
+from fisc.economist.plots import plot_gains, plot_income_density, plot_progress
 
 workers = Workers.sample(2000, population="acs")
 law = TaxSchedule.us_federal(2024)

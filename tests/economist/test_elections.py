@@ -78,5 +78,5 @@ def test_bad_elections_are_refused(people) -> None:  # type: ignore[no-untyped-d
         hold_election(workers, LAW, Criterion("log"), rng, candidates=11)
     with pytest.raises(OptionError, match="did you mean 'borda'"):
         hold_election(workers, LAW, Criterion("log"), rng, rule="bordas")
-    with pytest.raises(DataError, match="reach=0.0; give the largest change of a rate"):
+    with pytest.raises(DataError, match=r"reach=0\.0; give the largest change of a rate"):
         hold_election(workers, LAW, Criterion("log"), rng, reach=0.0)

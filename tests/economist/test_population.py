@@ -50,7 +50,10 @@ def test_same_seed_same_workers() -> None:
         ({"skill": [1.0, 2.0], "cost": [1.0]}, "2 skills but 1 costs"),
         ({"skill": [1.0], "cost": [0.0]}, "cost must be positive"),
         ({"skill": [1.0], "cost": 1.0, "delta": 1.0}, "delta=1.0; give a number .* above 1"),
-        ({"skill": [1.0], "cost": 1.0, "max_hours": 0.0}, "max_hours=0.0; give a number of weekly hours above 0"),
+        (
+            {"skill": [1.0], "cost": 1.0, "max_hours": 0.0},
+            "max_hours=0.0; give a number of weekly hours above 0",
+        ),
         ({"skill": [1.0], "cost": 1.0, "hours_grid": [10.0, 0.0]}, "hours_grid must increase"),
         ({"skill": [1.0], "cost": 1.0, "hours_grid": [0.0, 110.0]}, "hours_grid must increase within"),
         ({"skill": [1.0], "cost": 1.0, "personas": []}, "1 workers but 0 personas"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fisc.core import InUseError
 from fisc.core.files import locked
 from fisc.data import CorruptFileError, DataError, OptionError
 from fisc.economist import Simulation, SimulationConfig, SimulationResult, TaxSchedule, Workers
@@ -174,7 +175,10 @@ def test_a_folder_holds_one_run(tmp_path: Path) -> None:
 
 def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
     Simulation(SimulationConfig(**SHORT, planner="fixed", folder=str(tmp_path / "run"))).run()
-    with locked(tmp_path / "run" / "config.json"), pytest.raises(DataError, match="in use by another process"):
+    with (
+        locked(tmp_path / "run" / "config.json"),
+        pytest.raises(InUseError, match="in use by another process"),
+    ):
         Simulation.resume(tmp_path / "run")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
@@ -318,5 +320,60 @@ def test_bad_options_are_refused(options: dict[str, int], message: str) -> None:
 def test_bad_budgets_and_prices_are_refused() -> None:
     with pytest.raises(DataError, match="budget tokens=-1; give None or a number of at least 0"):
         Budget(tokens=-1)
-    with pytest.raises(DataError, match="the prompt price=-0.1; give a number of at least 0"):
+    with pytest.raises(DataError, match=r"the prompt price=-0\.1; give a finite number of at least 0"):
         Price(prompt=-0.1)
+
+
+def test_damaged_caches_and_ledgers_are_refused_in_words(tmp_path: Path) -> None:
+    request = ChatRequest("scripted", (user("Hello"),))
+    for damage in ("", "[", "[]", "null", '{"text": 1}', '{"text": "a", "surprise": 1}', "[" * 100_000):
+        file = tmp_path / "answers.sqlite"
+        file.unlink(missing_ok=True)
+        cache = ResponseCache(file)
+        cache.put(request, Completion("Hi", 2, 1))
+        assert cache.get(request) == Completion("Hi", 2, 1)
+        cache.close()
+        with sqlite3.connect(file) as connection:
+            connection.execute("UPDATE answers SET answer = ?", (damage,))
+        connection.close()
+        cache = ResponseCache(file)
+        with pytest.raises(CorruptFileError, match=r"answers\.sqlite is damaged .* asked for again"):
+            cache.get(request)
+        cache.close()
+    ledger = Ledger(requests=3, failures={"timeout": 1})
+    assert Ledger.from_dict(json.loads(ledger.to_json())) == ledger
+    good = ledger.to_dict()
+    for bad in (
+        {**good, "requests": -1},
+        {**good, "requests": "3"},
+        {**good, "failures": {"timeout": -1}},
+        {**good, "price": {"prompt": 1.0}},
+        {**good, "price": None},
+        {**good, "_reserved_tokens": 1},
+        {key: value for key, value in good.items() if key != "budget"},
+        [],
+    ):
+        with pytest.raises(DataError):
+            Ledger.from_dict(bad)  # type: ignore[arg-type]
+
+
+def test_an_old_cache_whose_answers_name_no_schema_still_answers(tmp_path: Path) -> None:
+    request = ChatRequest("scripted", (user("Hello"),))
+    cache = ResponseCache(tmp_path / "answers.sqlite")
+    cache.put(request, Completion("Hi", 2, 1))
+    old = {
+        "text": "Hi",
+        "prompt_tokens": 2,
+        "completion_tokens": 1,
+        "estimated": False,
+        "finish_reason": "stop",
+    }
+    with sqlite3.connect(tmp_path / "answers.sqlite") as connection:
+        connection.execute("UPDATE answers SET answer = ?", (json.dumps(old),))
+    connection.close()
+    assert cache.get(request) == Completion("Hi", 2, 1)
+
+
+def test_numpy_whole_numbers_are_whole_numbers() -> None:
+    client = Client(ScriptedModel(lambda _: '{"hours": 5}'), attempts=np.int64(3), concurrency=np.int64(2))
+    assert (client.attempts, client.concurrency) == (3, 2)

@@ -9,6 +9,7 @@ from fisc.core import check_number, check_seed, check_whole, renamed
 from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import Criterion
 from fisc.economist.objective import WelfareOfRates
+from fisc.economist.options import CriterionName
 from fisc.economist.population import Workers
 from fisc.economist.saez import paper_saez_schedule, saez_schedule
 from fisc.economist.schedule import TaxSchedule
@@ -17,7 +18,7 @@ __all__ = ["baseline_schedules", "best_flat_tax", "flat_tax_grid", "random_monot
 
 
 def flat_tax_grid(
-    workers: Workers, criterion: str | Criterion, *, step: float = 0.01
+    workers: Workers, criterion: CriterionName | Criterion, *, step: float = 0.01
 ) -> tuple[FloatArray, FloatArray]:
     """Return flat rates from 0 to 1, `step` apart, and the welfare of each, shapes (P,) and (P,).
 
@@ -31,7 +32,7 @@ def flat_tax_grid(
 
 
 def best_flat_tax(
-    workers: Workers, edges: npt.ArrayLike, criterion: str | Criterion, *, step: float = 0.01
+    workers: Workers, edges: npt.ArrayLike, criterion: CriterionName | Criterion, *, step: float = 0.01
 ) -> TaxSchedule:
     """Return the best flat tax of `flat_tax_grid`, written on the given brackets."""
     rates, values = flat_tax_grid(workers, criterion, step=step)
@@ -59,7 +60,7 @@ def random_monotone_schedules(
 
 @renamed(seed="random_state")
 def baseline_schedules(
-    workers: Workers, edges: npt.ArrayLike, criterion: str | Criterion, *, random_state: int = 0
+    workers: Workers, edges: npt.ArrayLike, criterion: CriterionName | Criterion, *, random_state: int = 0
 ) -> dict[str, TaxSchedule]:
     """Return every baseline by name.
 

@@ -16,7 +16,7 @@ from fisc.economist.baselines import baseline_schedules
 from fisc.economist.config import SimulationConfig
 from fisc.economist.criteria import Criterion, criterion_of, gap_closed, welfare
 from fisc.economist.optimum import Optimum, optimal_schedule
-from fisc.economist.options import ComparedPlanner
+from fisc.economist.options import ComparedPlanner, CriterionName
 from fisc.economist.plots import (
     plot_gains,
     plot_hours_density,
@@ -205,7 +205,7 @@ class Comparison(Result):
 @renamed(seed="random_state")
 def compare(
     workers: Workers,
-    criterion: str | Criterion = "inverse_income",
+    criterion: CriterionName | Criterion = "inverse_income",
     *,
     planners: Sequence[ComparedPlanner] = ("bayesian",),
     years: int = 20,
@@ -258,11 +258,8 @@ def compare(
     rule = criterion_of(criterion)
     edges = TaxSchedule.us_federal(2024).edges
     schedules = baseline_schedules(workers, edges, rule, random_state=random_state)
-    for name in extra or {}:
-        if name in schedules or name == "optimum" or name in planners:
-            raise DataError(
-                f"extra schedule {name!r} has the name of a schedule that is compared anyway; rename it"
-            )
+    if taken := {*schedules, "optimum", *planners} & set(extra or {}):
+        raise DataError(f"extra schedules {sorted(taken)} have names of schedules that are compared anyway")
     schedules |= dict(extra or {})
     best = optimal_schedule(workers, edges, rule, random_state=random_state, n_jobs=n_jobs, restarts=restarts)
     start = welfare(respond(workers, schedules["US 2024"]), workers, rule)

@@ -20,7 +20,7 @@ __all__ = ["CRITERIA", "Criterion", "criterion_of", "gap_closed", "welfare"]
 #: Utility in money below which log and crra do not look: one unit a year.
 FLOOR = 1.0
 
-CRITERIA: dict[CriterionName, str] = {
+CRITERIA: dict[str, str] = {
     "inverse_income": "mean of w u with w = 1/(income at 40 hours), scaled to mean 1; fixed in advance",
     "log": "mean of ln max(u, 1)",
     "utilitarian": "mean of u; its optimum is no tax at all",
@@ -53,7 +53,7 @@ class Criterion:
     3.0
     """
 
-    name: str
+    name: AnyCriterion
     weights: FloatArray | None = None
     gamma: float = 2.0
 
@@ -70,7 +70,10 @@ class Criterion:
             weights = checked_array("weights", self.weights, what="welfare weights, none negative")
             if weights.size == 0 or weights.min() < 0.0 or weights.sum() <= 0.0:
                 raise DataError("weights must not be negative and not all zero")
-            object.__setattr__(self, "weights", weights / weights.mean())
+            mean = weights.mean()
+            if abs(mean - 1.0) > 1e-12:  # once scaled, they keep their bits
+                weights = weights / mean
+            object.__setattr__(self, "weights", weights)
         elif self.weights is not None:
             raise DataError(
                 f"criterion {self.name!r} takes no weights; use Criterion('weighted', weights=...)"
@@ -137,12 +140,12 @@ class Criterion:
         return np.asarray(raw / raw.mean())
 
 
-def criterion_of(criterion: str | Criterion) -> Criterion:
+def criterion_of(criterion: CriterionName | Criterion) -> Criterion:
     """Return `criterion` as an object; a name gets its default parameters."""
     return criterion if isinstance(criterion, Criterion) else Criterion(criterion)
 
 
-def welfare(outcome: Outcome, workers: Workers, criterion: str | Criterion) -> float:
+def welfare(outcome: Outcome, workers: Workers, criterion: CriterionName | Criterion) -> float:
     """Return social welfare of an outcome.
 
     Parameters

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fisc.core.arrays import FloatArray
 from fisc.economist import kernels
 from fisc.economist.criteria import Criterion, criterion_of
+from fisc.economist.options import CriterionName
 from fisc.economist.population import Workers
 from fisc.economist.schedule import TaxSchedule
 
@@ -31,7 +32,7 @@ class WelfareOfRates:
         self,
         workers: Workers,
         edges: npt.ArrayLike,
-        criterion: str | Criterion,
+        criterion: CriterionName | Criterion,
         mass: FloatArray | None = None,
     ) -> None:
         self.edges = TaxSchedule.flat(0.0, edges).edges  # checks the edges

@@ -16,6 +16,7 @@ from fisc.core import Provenance, Record, check_is, check_number, check_seed, ch
 from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.objective import RobustWelfare, WelfareOfRates
+from fisc.economist.options import CriterionName
 from fisc.economist.population import Workers
 from fisc.economist.response import respond
 from fisc.economist.schedule import TaxSchedule
@@ -142,7 +143,7 @@ class Optimum(Result):
 def optimal_schedule(
     workers: Workers,
     edges: npt.ArrayLike,
-    criterion: str | Criterion,
+    criterion: CriterionName | Criterion,
     *,
     random_state: int = 0,
     n_jobs: int = 1,

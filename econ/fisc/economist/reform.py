@@ -75,16 +75,14 @@ class Reform(Result):
 
     def summary(self) -> str:
         """Return revenue, welfare and who gains in two sentences."""
-        revenue = self.effects.loc[REVENUE]
+        change, low, high = (_number(self.effects[name][REVENUE]) for name in ("change", "low", "high"))
+        interval = f" [{low}, {high}]" if self.draws > 1 else ""
         verdict = ", ".join(self.better_by) or "no criterion"
         about = f"{100 * self.level:g} % intervals over {self.draws} draws of the population"
         return (
-            f"Revenue changes by {_number(revenue['change'])} USD a worker{self._interval(revenue)}; higher welfare by "
+            f"Revenue changes by {change} USD a worker{interval}; higher welfare by "
             f"{verdict}{f' ({about})' if self.draws > 1 else ''}. {self.gainers:.0%} of workers gain."
         )
-
-    def _interval(self, row: pd.Series) -> str:
-        return f" [{_number(row['low'])}, {_number(row['high'])}]" if self.draws > 1 else ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return `effects`."""

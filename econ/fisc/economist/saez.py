@@ -11,6 +11,7 @@ from scipy.stats import gaussian_kde
 from fisc.core import OptionError, check_is, check_number, check_whole
 from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import Criterion, criterion_of
+from fisc.economist.options import CriterionName
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome, respond
 from fisc.economist.schedule import TaxSchedule
@@ -27,7 +28,7 @@ SMALL_CHANGE, LARGE_CHANGE = 0.01, 0.05
 def saez_schedule(
     workers: Workers,
     edges: npt.ArrayLike,
-    criterion: str | Criterion,
+    criterion: CriterionName | Criterion,
     *,
     elasticity: Literal["measured"] | float = "measured",
     iterations: int = 80,

@@ -18,6 +18,7 @@ from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.elections import Election, hold_election
 from fisc.economist.observation import Observation, WageClasses, observe
 from fisc.economist.optimum import optimal_schedule
+from fisc.economist.options import Status
 from fisc.economist.planners import LanguagePlanner, Task
 from fisc.economist.players import behaviour_of, client_of, planner_of
 from fisc.economist.population import Workers
@@ -210,7 +211,8 @@ class Simulation:
                     folder.begin(self.config.to_dict(), self.workers, self.criterion.weights)
             client = stack.enter_context(client_of(self.config, folder, self._client))
             years = _Years(self, client, folder)
-            status, fault = "done", ""
+            status: Status = "done"
+            fault = ""
             try:
                 for year in range(self.config.years):
                     years.advance(year)
@@ -226,7 +228,7 @@ class Simulation:
                 folder.write_result(result)
             return result
 
-    def _result(self, years: _Years, client: Client, status: str, fault: str) -> SimulationResult:
+    def _result(self, years: _Years, client: Client, status: Status, fault: str) -> SimulationResult:
         past = years.past
         us_law = TaxSchedule.us_federal(2024)
         start = welfare(respond(self.workers, us_law), self.workers, self.criterion)
