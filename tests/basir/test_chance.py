@@ -110,7 +110,7 @@ def test_errors_say_what_to_do() -> None:
         chance_corrected_ndcg([1, 2, 3], [1, 2], relevance_kind="rank")
     with pytest.raises(DataError, match="1 of 2 relevance values are missing"):
         chance_corrected_ndcg([1, np.nan], [1, 2], relevance_kind="rank")
-    with pytest.raises(DataError, match="k=0 is not a number of positions"):
+    with pytest.raises(DataError, match="k=0; give a whole number of at least 1"):
         ndcg([1, 2], [1, 2], k=0)
     with pytest.raises(DataError, match="all gains are zero"):
         chance_corrected_ndcg([-0.1, -0.2], [1, 2], relevance_kind="positive_part")

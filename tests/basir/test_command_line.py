@@ -93,7 +93,7 @@ def test_events(tmp_path: Path) -> None:
 def test_errors_reach_the_caller(speech: Path, tmp_path: Path) -> None:
     for arguments, words in (
         (["classify", str(tmp_path / "absent.pdf")], "there is no file"),
-        (["classify", str(speech), "--model", str(tmp_path)], "holds no saved classifier"),
+        (["classify", str(speech), "--model", str(tmp_path)], "is not a saved sector classifier"),
         (["events", str(tmp_path / "absent.csv"), "--market", "M"], "there is no file"),
         (["evaluate", "--labels", str(tmp_path / "absent.csv")], "there is no file"),
         (["rank", "--method", "suprise"], "did you mean 'surprise'"),

@@ -51,8 +51,8 @@ def test_a_text_rightly_left_without_a_sector_scores_one() -> None:
 def test_intervals_hold_the_value_and_repeat_with_the_seed() -> None:
     truth, scores, predicted = _draw(3, n=80)
     names = [f"s{j}" for j in range(7)]
-    one = evaluate_classification(truth, scores, predicted, sectors=names, draws=200, seed=4)
-    two = evaluate_classification(truth, scores, predicted, sectors=names, draws=200, seed=4)
+    one = evaluate_classification(truth, scores, predicted, sectors=names, draws=200, random_state=4)
+    two = evaluate_classification(truth, scores, predicted, sectors=names, draws=200, random_state=4)
     assert one.table.equals(two.table)
     assert ((one.table["low"] <= one.table["value"]) & (one.table["value"] <= one.table["high"])).all()
     none = ~truth.any(axis=1)

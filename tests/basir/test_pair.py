@@ -74,8 +74,8 @@ def test_evidence_by_meaning_lies_in_the_text(fitted: SectorClassifier) -> None:
 def test_vectors_do_not_depend_on_the_batch(fitted: SectorClassifier) -> None:
     encoder = fitted.encoder_
     assert encoder is not None
-    together = encoder._run([*NEW_TEXTS, "tea"])
-    alone = encoder._run(["tea"])[0]
+    together = encoder.run([*NEW_TEXTS, "tea"])
+    alone = encoder.run(["tea"])[0]
     assert np.allclose(together[2].pooled, alone.pooled, atol=1e-5)
     assert np.allclose(np.linalg.norm(alone.tokens, axis=1), 1.0, atol=1e-5)
     assert "".join(NEW_TEXTS[0][a:b] for a, b in together[0].spans) == NEW_TEXTS[0].replace(" ", "")

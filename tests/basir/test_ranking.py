@@ -70,9 +70,9 @@ def test_the_interval_over_budgets_covers() -> None:
     for seed in range(60):
         returns = pd.DataFrame(rng.normal(0, 0.02, (25, 8)))
         scores = pd.DataFrame(rng.normal(size=(25, 8)))
-        row = evaluate_ranking(returns, scores, relevance_kind="rank", draws=200, seed=seed).table.loc[
-            "kendall_tau"
-        ]
+        row = evaluate_ranking(
+            returns, scores, relevance_kind="rank", draws=200, random_state=seed
+        ).table.loc["kendall_tau"]
         inside += row.low <= 0 <= row.high
     assert 0.85 <= inside / 60 <= 1.0
 
@@ -115,7 +115,7 @@ def test_conformal_intervals_cover_as_promised() -> None:
     coverage = []
     for seed in range(5):
         X, y = _world(24, skill=1.0, seed=50 + seed)
-        coverage.append(walk_forward(SectorRanker("ridge", coverage=0.8), X, y, first=14).coverage)
+        coverage.append(walk_forward(SectorRanker("ridge", level=0.8), X, y, first=14).coverage)
     assert np.mean(coverage) == pytest.approx(0.8, abs=0.05)
 
 
@@ -167,7 +167,7 @@ def test_ranker_errors() -> None:
     ):
         SectorRanker("suprise").fit(X, y)
     with pytest.raises(DataError, match="indexed by"):
-        SectorRanker("surprise").fit(X.reset_index(), y)
+        SectorRanker("surprise").fit(X.reset_index(drop=True), y)
     with pytest.raises(DataError, match="1 past budgets with returns"):
         SectorRanker("surprise").fit(X.iloc[:12], y.iloc[:12])
     with pytest.raises(DataError, match="is not fitted"):

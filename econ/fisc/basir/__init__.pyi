@@ -1,9 +1,9 @@
 from .market.calendar import budget_calendar as budget_calendar
-from .market.event_tests import Placebo as Placebo
-from .market.event_tests import placebo as placebo
 from .market.events import EventStudy as EventStudy
 from .market.events import event_returns as event_returns
 from .market.events import event_study as event_study
+from .market.placebo import Placebo as Placebo
+from .market.placebo import placebo as placebo
 from .one_page import BudgetDay as BudgetDay
 from .one_page import budget_day as budget_day
 from .ranking.backtest import Backtest as Backtest
@@ -26,9 +26,9 @@ from .ranking.signals import index_sectors as index_sectors
 from .ranking.signals import packaged_signals as packaged_signals
 from .ranking.signals import ranking_signals as ranking_signals
 from .ranking.signals import sector_returns as sector_returns
-from .sectors.classifier import FitReport as FitReport
 from .sectors.classifier import SectorClassifier as SectorClassifier
 from .sectors.evidence import Evidence as Evidence
+from .sectors.fitted import FitReport as FitReport
 from .sectors.mentions import Attention as Attention
 from .sectors.mentions import attention as attention
 from .sectors.mentions import sector_stance as sector_stance

@@ -22,20 +22,7 @@ __all__ = ["COLUMNS", "parts"]
 
 COLUMNS = ("date", "budget_year", "kind", "paragraph", "number", "part", "page", "words", "text", "file")
 
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+_MONTHS = "january february march april may june july august september october november december".split()
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _WRITTEN = re.compile(
     r"\b(?:(\d{1,2})(?:st|nd|rd|th)?\s+("

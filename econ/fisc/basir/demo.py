@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from fisc.report import Section
+from fisc.basir.plots import plot_attention_map, plot_chance, plot_event_strips
+from fisc.basir.ranking.backtest import walk_forward
+from fisc.basir.ranking.chance_lines import chance_table
+from fisc.basir.ranking.ranker import SectorRanker
+from fisc.basir.ranking.signals import packaged_signals
+from fisc.basir.sectors.classifier import SectorClassifier
+from fisc.basir.sectors.metrics import cross_validate
+from fisc.basir.sectors.speech_sectors import EVIDENCE_STYLE
+from fisc.data import load_budget_attention, load_budget_excerpts, load_budget_returns
+from fisc.report import Figure, Section, Table
 
 __all__ = ["demo_section"]
 
@@ -18,23 +24,12 @@ def demo_section(seed: int = 0) -> Section:
     Parameters
     ----------
     seed : int
-        Of the folds, the bootstrap and the ranker.
+        Seed of the folds, the bootstrap and the ranker.
 
     Returns
     -------
     Section
     """
-    from fisc.basir.plots import plot_attention_map, plot_chance, plot_event_strips
-    from fisc.basir.ranking.backtest import walk_forward
-    from fisc.basir.ranking.chance_lines import chance_table
-    from fisc.basir.ranking.ranker import SectorRanker
-    from fisc.basir.ranking.signals import packaged_signals
-    from fisc.basir.sectors.classifier import SectorClassifier
-    from fisc.basir.sectors.metrics import cross_validate
-    from fisc.basir.sectors.speech_sectors import EVIDENCE_STYLE
-    from fisc.data import load_budget_attention, load_budget_excerpts, load_budget_returns
-    from fisc.report import Figure, Section, Table
-
     excerpts = load_budget_excerpts()
     shown = excerpts["id"].isin(SHOWN)
     model = SectorClassifier("lexical", random_state=seed).fit(
@@ -42,12 +37,17 @@ def demo_section(seed: int = 0) -> Section:
     )
     evidence = [model.explain(text).to_html() for text in excerpts["text"][shown]]
     score = cross_validate(
-        SectorClassifier("lexical", random_state=seed), excerpts["text"], excerpts["sectors"], seed=seed
+        SectorClassifier("lexical", random_state=seed),
+        excerpts["text"],
+        excerpts["sectors"],
+        random_state=seed,
     )
     signals, returns = packaged_signals()
-    skill = walk_forward(SectorRanker("surprise", random_state=seed), signals, returns, first=2, seed=seed)
+    skill = walk_forward(
+        SectorRanker("surprise", random_state=seed), signals, returns, first=2, random_state=seed
+    )
     micro, tau = score.table.loc["micro-F1"], skill.score.table.loc["kendall_tau"]
-    chance = chance_table(draws=1000, seed=seed)
+    chance = chance_table(draws=1000, random_state=seed)
     ratio = chance.loc["price ratio, 40"]
     table = load_budget_returns()
     days = table.rename(columns={"date": "event", "index": "asset"}).assign(day=0)

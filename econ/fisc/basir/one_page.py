@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from fisc.basir.ranking.backtest import Backtest, walk_forward
 from fisc.basir.ranking.ranker import Ranking, SectorRanker
-from fisc.basir.ranking.signals import index_sectors, packaged_signals, ranking_signals
+from fisc.basir.ranking.signals import (
+    index_sectors,
+    packaged_signals,
+    ranking_signals,
+    returns_by_budget,
+    signals_by_budget,
+)
+from fisc.basir.sectors.classifier import SectorClassifier
 from fisc.basir.sectors.mentions import Attention, attention, sector_stance, surprise
 from fisc.basir.sectors.novel import novelty
 from fisc.basir.sectors.speech_sectors import SpeechSectors, classify_speech
-from fisc.core import DataError, Provenance, record
-from fisc.report import Result
+from fisc.basir.text.tables import as_texts
+from fisc.core import DataError, Provenance, TableLike, record, renamed
+from fisc.data import load_budget_attention
+from fisc.report import Figure, Report, Result, Section, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-    from fisc.basir.sectors.classifier import SectorClassifier
-    from fisc.report import Report, Section
 
 __all__ = ["BudgetDay", "budget_day"]
 
@@ -76,8 +84,6 @@ class BudgetDay(Result):
 
     def section(self) -> Section:
         """Return the one-page section."""
-        from fisc.report import Figure, Section, Table
-
         table, reasons = self._tables()
         return Section(
             f"Budget of {self.date}",
@@ -98,7 +104,7 @@ class BudgetDay(Result):
             ),
             notes=(
                 f"Past coverage of the intervals: {self.skill.coverage:.0%} against "
-                f"{self.skill.nominal:.0%} asked for.",
+                f"{self.skill.level:.0%} asked for.",
                 f"Learned from {len(self.ranking.provenance.options.get('columns', []))} signals of budgets to "
                 f"{self.ranking.trained_to}; nothing later was used.",
                 "Not covered: income-tax slabs, deficit, borrowing. There are about thirty budgets with prices in all.",
@@ -110,8 +116,6 @@ class BudgetDay(Result):
 
     def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the numbers and the reasons as two tables: sentences beside numbers make rows tall."""
-        import pandas as pd
-
         head = self.headline
         span = [f"{a:+.2f} to {b:+.2f}" for a, b in zip(head["low_pct"], head["high_pct"], strict=True)]
         numbers = pd.DataFrame(
@@ -138,8 +142,6 @@ class BudgetDay(Result):
 
     def report(self) -> Report:
         """Return the report: the one page, then every paragraph with its evidence."""
-        from fisc.report import Report
-
         return Report(
             f"Budget of {self.date}",
             [self.section(), self.sectors.section()],
@@ -147,23 +149,24 @@ class BudgetDay(Result):
         )
 
 
+@renamed(coverage="level", seed="random_state")
 def budget_day(
-    paragraphs: pd.DataFrame,
+    paragraphs: TableLike,
     classifier: SectorClassifier,
     *,
     date: str | None = None,
     method: str = "surprise",
-    signals: pd.DataFrame | None = None,
-    returns: pd.Series | None = None,
-    earlier: pd.DataFrame | None = None,
-    coverage: float = 0.9,
-    seed: int = 0,
+    signals: TableLike | None = None,
+    returns: pd.Series[float] | TableLike | None = None,
+    earlier: TableLike | None = None,
+    level: float = 0.9,
+    random_state: int = 0,
 ) -> BudgetDay:
     """Put together the report of a budget day.
 
     Parameters
     ----------
-    paragraphs : DataFrame
+    paragraphs : table
         An answer of `read_speech`.
     classifier : SectorClassifier
         Fitted.
@@ -171,14 +174,15 @@ def budget_day(
         Day of the speech, YYYY-MM-DD; by default that of `paragraphs`.
     method : str
         Method of `SectorRanker`.
-    signals, returns : DataFrame and Series, optional
+    signals, returns : tables, or a table and a Series, optional
         Past signals and abnormal returns (per cent), by default the packaged ones of 2017 to 2021. Only budgets
         before `date` are used.
-    earlier : DataFrame, optional
+    earlier : table, optional
         Paragraphs of earlier speeches (date, text), for novelty; without them the column ``new`` is missing.
-    coverage : float
-        Of the intervals.
-    seed : int
+    level : float
+        Level of the intervals, 0..1.
+    random_state : int
+        Seed of the ranker and of the intervals of its skill.
 
     Returns
     -------
@@ -189,25 +193,26 @@ def budget_day(
     DataError
         If the date is unknown, or fewer than four budgets with returns lie before it.
     """
-    import pandas as pd
-
-    from fisc.data import load_budget_attention
-
-    day = date or paragraphs.attrs.get("date")
+    said = as_texts("paragraphs", paragraphs)
+    day = date or said.attrs.get("date")
     if day is None:
         raise DataError("the day of the speech is not known; give date='YYYY-MM-DD'")
-    when = pd.Timestamp(day)
-    past_signals, past_returns = (
-        (signals, returns) if signals is not None and returns is not None else packaged_signals()
-    )
+    try:
+        when = pd.Timestamp(day)
+    except ValueError as error:
+        raise DataError(f"date={day!r} is not a day; write it as YYYY-MM-DD") from error
+    if signals is None or returns is None:
+        past_signals, past_returns = packaged_signals()
+    else:
+        past_signals, past_returns = signals_by_budget(signals), returns_by_budget(returns)
     before = pd.to_datetime(past_signals.index.get_level_values(0)) < when
     if len(set(past_signals.index.get_level_values(0)[before])) < 4:
         raise DataError(
             f"fewer than four budgets with returns lie before {day}; give signals and returns that reach further back"
         )
     past_signals, past_returns = past_signals[before], past_returns.reindex(past_signals.index[before])
-    read = classify_speech(classifier, paragraphs, title=f"Budget speech of {day}")
-    own = attention({day: paragraphs}, taxonomy=None, phrases="keywords")
+    read = classify_speech(classifier, said, title=f"Budget speech of {day}")
+    own = attention({day: said}, phrases="keywords")
     mentions = _joined(load_budget_attention(), own, when)
     news = surprise(mentions).loc[when]
     now = ranking_signals(mentions, past_returns, groups=index_sectors(), budgets=[when])
@@ -217,17 +222,17 @@ def budget_day(
         latest = past_signals["volatility"].groupby(level=1).last()
         now = now.assign(volatility=latest.reindex(now.index.get_level_values(1)).to_numpy())
     columns = [c for c in past_signals.columns if c in now.columns]
-    ranker = SectorRanker(method, coverage=coverage, random_state=seed)
+    ranker = SectorRanker(method, level=level, random_state=random_state)
     ranking = ranker.fit(past_signals[columns], past_returns).rank(now[columns])
-    skill = walk_forward(ranker, past_signals[columns], past_returns, first=2, seed=seed)
+    skill = walk_forward(ranker, past_signals[columns], past_returns, first=2, random_state=random_state)
     labels = [[s.sector for s in e.predicted] for e in read.evidence]
     held = pd.DataFrame({"mentions": mentions.loc[when], "surprise": news}).sort_values(
         "mentions", ascending=False
     )
-    headline = _headline(ranking, now, read, paragraphs, earlier)
+    headline = _headline(ranking, now, read, said, earlier)
     history = record(
-        options={"date": day, "method": method, "coverage": coverage}, seed=seed,
-        inputs={"speech": "\n".join(paragraphs["text"]), "signals": past_signals.reset_index()},
+        options={"date": day, "method": method, "level": level}, seed=random_state,
+        inputs={"speech": "\n".join(said["text"]), "signals": past_signals.reset_index()},
     )  # fmt: skip
     return BudgetDay(
         day,
@@ -236,7 +241,7 @@ def budget_day(
         skill,
         headline,
         held.rename_axis("sector"),
-        sector_stance(paragraphs, labels),
+        sector_stance(said, labels),
         history,
     )
 
@@ -247,8 +252,6 @@ def _joined(known: pd.DataFrame, own: Attention, when: pd.Timestamp) -> pd.DataF
     The counting rules differ a little, so that the speech's row is scaled to the level that the packaged rows
     have on average: surprise is about shares of attention, not about the rule.
     """
-    import pandas as pd
-
     before = known[pd.to_datetime(known.index) < when].copy()
     before.index = pd.to_datetime(before.index)
     row = own.mentions.iloc[0].reindex(before.columns).fillna(0.0)
@@ -263,7 +266,7 @@ def _headline(
     now: pd.DataFrame,
     read: SpeechSectors,
     paragraphs: pd.DataFrame,
-    earlier: pd.DataFrame | None,
+    earlier: TableLike | None,
 ) -> pd.DataFrame:
     """Return the ranking's table with the strongest paragraph of each asset's sectors."""
     table = ranking.frame[["rank", "expected_pct", "low_pct", "high_pct", "call"]].copy()
@@ -271,9 +274,7 @@ def _headline(
     table["mentions"] = signals["attention"].reindex(table.index)
     table["surprise"] = signals["surprise"].reindex(table.index)
     found = read.to_frame()
-    fresh: Any = (
-        None if earlier is None else novelty(paragraphs.reset_index(drop=True), earlier)["novelty"].to_numpy()
-    )
+    fresh = None if earlier is None else novelty(paragraphs, earlier)["novelty"].to_numpy()
     groups = index_sectors()
     rows = []
     for asset in table.index:

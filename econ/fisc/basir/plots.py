@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from fisc.report import style
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.patches import Rectangle
 
 __all__ = [
     "plot_attention_map",
@@ -29,22 +30,7 @@ BLUE, ORANGE = style.COLOURS[0], style.COLOURS[1]
 
 @style.styled
 def plot_attention_map(mentions: pd.DataFrame, ax: Axes | None = None, *, sectors: int = 20) -> Axes:
-    """Draw mentions per 1,000 words as a heat map, sectors by five-year periods.
-
-    Parameters
-    ----------
-    mentions : DataFrame, shape (n_speeches, n_sectors)
-        Indexed by date.
-    ax : Axes, optional
-    sectors : int
-        Number of most mentioned sectors to show, in the order of their peak year.
-
-    Returns
-    -------
-    Axes
-    """
-    import pandas as pd
-
+    """Draw mentions per 1,000 words as a heat map, sectors by five-year periods."""
     years = pd.DatetimeIndex(pd.to_datetime(mentions.index)).year
     span = int(years.max() - years.min())
     width = 5 if span > 30 else 1
@@ -76,18 +62,7 @@ def plot_attention_map(mentions: pd.DataFrame, ax: Axes | None = None, *, sector
 
 @style.styled
 def plot_event_strips(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw abnormal returns on the first day of the window: one row an asset, one dot an event.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns event, day, asset, abnormal_pct, t; an answer of `event_returns`.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw abnormal returns on the first day of the window: one row an asset, one dot an event."""
     first = frame[frame["day"] == frame["day"].min()]
     order = first.groupby("asset")["abnormal_pct"].mean().sort_values()
     ax = style.axes_of(ax, 7.0, 0.26 * len(order) + 1.3)
@@ -119,18 +94,7 @@ def plot_event_strips(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @style.styled
 def plot_placebo(table: pd.DataFrame, draws: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the spread of sectors on ordinary days, with the events marked.
-
-    Parameters
-    ----------
-    table, draws : DataFrame
-        Of a `Placebo`.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw the spread of sectors on ordinary days, with the events marked."""
     ax = style.axes_of(ax, 7.0, 3.4)
     top = max(float(draws["variance_ratio"].quantile(0.995)), float(table["variance_ratio"].max()) * 1.08)
     ax.hist(
@@ -158,17 +122,7 @@ def plot_placebo(table: pd.DataFrame, draws: pd.DataFrame, ax: Axes | None = Non
 
 @style.styled
 def plot_scores(scores: Sequence[tuple[str, float, bool]], ax: Axes | None = None) -> Axes:
-    """Draw probabilities of the likeliest sectors of a text, the predicted ones filled.
-
-    Parameters
-    ----------
-    scores : sequence of (sector, probability, predicted)
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw probabilities of the likeliest sectors of a text, the predicted ones filled."""
     ax = style.axes_of(ax, 6.0, 0.32 * len(scores) + 0.9)
     for i, (_, value, predicted) in enumerate(reversed(scores)):
         ax.barh(
@@ -188,19 +142,7 @@ def plot_scores(scores: Sequence[tuple[str, float, bool]], ax: Axes | None = Non
 
 @style.styled
 def plot_f1_by_sector(by_sector: pd.DataFrame, ax: Axes | None = None, *, least: int = 2) -> Axes:
-    """Draw F1 of the sectors that occur in at least `least` texts, best on top.
-
-    Parameters
-    ----------
-    by_sector : DataFrame
-        Of a `ClassificationScore`.
-    ax : Axes, optional
-    least : int
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw F1 of the sectors that occur in at least `least` texts, best on top."""
     shown = by_sector[by_sector["texts"] >= least].sort_values(["f1", "texts"])
     if len(shown) > 30:  # the extremes are what one acts on
         shown = by_sector.loc[[*shown.index[:15], *shown.index[-15:]]]
@@ -221,22 +163,7 @@ def plot_f1_by_sector(by_sector: pd.DataFrame, ax: Axes | None = None, *, least:
 
 @style.styled
 def plot_ranking(frame: pd.DataFrame, ax: Axes | None = None, *, most: int = 25) -> Axes:
-    """Draw expected abnormal returns with intervals; calls in colour, the rest grey.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Of a `Ranking`.
-    ax : Axes, optional
-    most : int
-        Sectors to show; of a longer list the ends.
-
-    Returns
-    -------
-    Axes
-    """
-    import pandas as pd
-
+    """Draw expected abnormal returns with intervals; calls in colour, the rest grey."""
     shown = frame if len(frame) <= most else pd.concat([frame.head(most // 2), frame.tail(most // 2)])
     shown = shown.iloc[::-1]
     ax = style.axes_of(ax, 7.0, 0.26 * len(shown) + 1.0)
@@ -260,18 +187,7 @@ def plot_ranking(frame: pd.DataFrame, ax: Axes | None = None, *, most: int = 25)
 
 @style.styled
 def plot_skill(by_budget: pd.DataFrame, table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw Kendall's tau of each budget against chance, and the mean with its interval.
-
-    Parameters
-    ----------
-    by_budget, table : DataFrame
-        Of a `RankingScore`.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw Kendall's tau of each budget against chance, and the mean with its interval."""
     ax = style.axes_of(ax, 7.0, 3.4)
     n = len(by_budget)
     items = by_budget["items"].to_numpy(dtype=float)
@@ -297,7 +213,7 @@ def plot_skill(by_budget: pd.DataFrame, table: pd.DataFrame, ax: Axes | None = N
     return ax
 
 
-def _short(name: Any) -> str:
+def _short(name: object) -> str:
     """Return the name of an index as one says it: "NIFTY PSU BANK" is "PSU Bank", "NIFTY IT" is "IT"."""
     text = str(name)
     if not text.startswith("NIFTY "):
@@ -306,7 +222,7 @@ def _short(name: Any) -> str:
     return " ".join(w if w in acronyms else w.capitalize() for w in text.removeprefix("NIFTY ").split())
 
 
-def _band(i: int, half: float) -> Any:
+def _band(i: int, half: float) -> Rectangle:
     from matplotlib.patches import Rectangle
 
     return Rectangle((i - 0.38, -half), 0.76, 2 * half, facecolor=style.MUTED, alpha=0.25, edgecolor="none")
@@ -314,20 +230,7 @@ def _band(i: int, half: float) -> Any:
 
 @style.styled
 def plot_chance(table: pd.DataFrame, ax: Axes | None = None, *, reported: float | None = 0.997) -> Axes:
-    """Draw where random and reversed rankings fall for each definition of relevance.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Index: a name for each definition; columns random_mean, random_p95, reversed.
-    ax : Axes, optional
-    reported : float, optional
-        A published NDCG to mark.
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw where random and reversed rankings fall for each definition of relevance."""
     shown = table.iloc[::-1]
     ax = style.axes_of(ax, 7.0, 0.3 * len(shown) + 1.4)
     bounds = [shown[c].to_list() for c in ("reversed", "random_mean", "random_p95")]

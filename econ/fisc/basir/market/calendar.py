@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
+
+from fisc.data import load_budget_attention
 
 __all__ = ["INTERIM", "SUPPLEMENTARY", "budget_calendar", "budget_kind", "budget_year"]
 
 # Budgets before an election or a change of government, without the year's measures.
 INTERIM = frozenset(
-    [
-        "1952-02-29",
-        "1957-03-19",
-        "1962-03-14",
-        "1967-03-20",
-        "1971-03-24",
-        "1977-03-28",
-        "1980-03-11",
-        "1991-03-04",
-        "1996-02-28",
-        "1998-03-25",
-        "2004-02-03",
-        "2009-02-16",
-        "2014-02-17",
-        "2019-02-01",
-        "2024-02-01",
-    ]
+    """
+    1952-02-29 1957-03-19 1962-03-14 1967-03-20 1971-03-24 1977-03-28 1980-03-11 1991-03-04 1996-02-28
+    1998-03-25 2004-02-03 2009-02-16 2014-02-17 2019-02-01 2024-02-01
+    """.split()
 )
 SUPPLEMENTARY = frozenset(["1956-11-30", "1965-08-19", "1971-12-13", "1974-07-31"])
 # Speeches began at 17:00, after the close, until the budget of 1999 moved to 11:00.
@@ -81,10 +68,6 @@ def budget_calendar() -> pd.DataFrame:
     >>> bool(table.loc["1991-07-24", "evening"]), bool(table.loc["2020-02-01", "weekend"])
     (True, True)
     """
-    import pandas as pd
-
-    from fisc.data import load_budget_attention
-
     days = pd.DatetimeIndex(load_budget_attention().index)
     return pd.DataFrame(
         {

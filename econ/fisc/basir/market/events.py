@@ -5,34 +5,38 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import pandas as pd
 
+from fisc.basir.market.event_tests import event_tests
+from fisc.basir.market.prices import Day, Events, aligned, event_rows
+from fisc.basir.options import ReturnModel, TestedBy
+from fisc.basir.plots import plot_event_strips
 from fisc.core import (
+    AnyArray,
     DataError,
     DataWarning,
+    FloatArray,
+    IntArray,
     Provenance,
+    TableLike,
     attach,
     check_option,
-    check_table,
     check_whole,
-    nearest,
     record,
 )
-from fisc.report import Result
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-
-    from fisc.report import Section
 
 __all__ = ["EventStudy", "event_returns", "event_study"]
 
-Model = Literal["market", "mean_adjusted", "market_adjusted"]
-MODELS = ("market", "mean_adjusted", "market_adjusted")
 LEAST_ESTIMATION_DAYS = 30
+# Parameters that each model estimates: intercept and slope, mean, nothing.
+ESTIMATED: dict[ReturnModel, int] = {"market": 2, "mean_adjusted": 1, "market_adjusted": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,33 +56,55 @@ class EventStudy(Result):
     window_abnormal : ndarray, shape (n_pairs, n_days)
         Abnormal returns, per cent.
     pairs : DataFrame
-        event, asset, n_estimation, market_shift of each pair.
+        event, asset, n_estimation of each pair.
     dropped : DataFrame
         event, asset, reason of the pairs that could not be computed.
-    model : str
+    model : {"market", "mean_adjusted", "market_adjusted"}
     provenance : Provenance
     """
 
     frame: pd.DataFrame
-    standardised: Any
-    scar: Any
-    residuals: Any
-    window_abnormal: Any
+    standardised: FloatArray
+    scar: FloatArray
+    residuals: FloatArray
+    window_abnormal: FloatArray
     pairs: pd.DataFrame
     dropped: pd.DataFrame
-    model: str
+    model: ReturnModel
     provenance: Provenance
 
-    def tests(self, by: Literal["event", "asset"] = "event") -> pd.DataFrame:
-        """Test whether abnormal returns are zero; see `fisc.basir.market.event_tests.event_tests`."""
-        from fisc.basir.market.event_tests import event_tests
+    def tests(self, by: TestedBy = "event") -> pd.DataFrame:
+        """Test whether abnormal returns are zero.
 
-        return event_tests(self, by=by)
+        Parameters
+        ----------
+        by : {"event", "asset"}
+            "event": across assets on each event; they share the day, so `kp_t` is the one to read.
+            "asset": across events for each asset; events are apart in time, so their correlation is taken
+            as 0.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by event or asset: n, mean_car_pct, mean_correlation, patell_z, bmp_t, kp_t, kp_p
+            (two-sided, t distribution with n - 1 degrees), corrado_z (for several days the mean over them
+            times the root of their number), variance_ratio (mean squared standardised abnormal return; 1
+            on an ordinary day).
+        """
+        return event_tests(
+            self.pairs,
+            by=by,
+            abnormal=self.window_abnormal,
+            standardised=self.standardised,
+            scar=self.scar,
+            residuals=self.residuals,
+            estimated=max(ESTIMATED[self.model], 1),
+        )
 
     def summary(self) -> str:
-        """Return the size of the study and its largest moves."""
-        day0 = self.frame[self.frame["day"] == self.frame["day"].min()]
-        top = day0.reindex(day0["abnormal_pct"].abs().sort_values(ascending=False).index).head(3)
+        """Return the size of the study and its largest moves on the first day of the window."""
+        first = self.frame[self.frame["day"] == self.frame["day"].min()]
+        top = first.reindex(first["abnormal_pct"].abs().sort_values(ascending=False).index).head(3)
         big = "; ".join(f"{r.asset} {r.abnormal_pct:+.2f} % on {r.date:%Y-%m-%d}" for r in top.itertuples())
         return (
             f"{self.model} model: {self.frame['event'].nunique()} events, {self.frame['asset'].nunique()} assets, "
@@ -91,20 +117,14 @@ class EventStudy(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the abnormal returns of the first day of the window, one strip an asset."""
-        from fisc.basir.plots import plot_event_strips
-
         return plot_event_strips(self.frame, ax=ax)
 
     def section(self) -> Section:
         """Return a report section with the strips and the tests by event."""
-        from fisc.report import Figure, Section, Table
-
-        tests = self.tests(by="event")
         return Section(
             "What the market made of it",
-            f"Abnormal returns by the {self.model.replace('_', '-')} model. All sectors share the day, "
-            f"so the test that "
-            "allows for their correlation (adjusted BMP) is the one to read.",
+            f"Abnormal returns by the {self.model.replace('_', '-')} model. All sectors share the day, so the "
+            "test that allows for their correlation (adjusted BMP) is the one to read.",
             figures=(
                 Figure.from_matplotlib(
                     self.plot(),
@@ -112,18 +132,18 @@ class EventStudy(Result):
                     alt="Strips of returns",
                 ),
             ),
-            tables=(Table(tests, caption="Tests across sectors, by event", decimals=3),),
+            tables=(Table(self.tests(by="event"), caption="Tests across sectors, by event", decimals=3),),
             notes=tuple(self.provenance.notes),
             provenance=self.provenance,
         )
 
 
 def event_returns(
-    prices: pd.DataFrame,
-    events: Any,
+    prices: TableLike,
+    events: Events,
     *,
-    market: str | pd.Series,
-    model: Model = "market",
+    market: str | pd.Series[float] | TableLike,
+    model: ReturnModel = "market",
     window: tuple[int, int] = (0, 0),
     estimation: tuple[int, int] = (-250, -11),
 ) -> pd.DataFrame:
@@ -135,13 +155,13 @@ def event_returns(
 
     Parameters
     ----------
-    prices : DataFrame, shape (n_days, n_assets)
-        Closing prices or index levels, one column an asset, indexed by trading day.
-    events : sequence of dates, or DataFrame
-        Days of the events. A DataFrame has a column ``date`` and may have a boolean column ``evening``:
+    prices : table, shape (n_days, n_assets)
+        Closing prices or index levels, one column for each asset; trading days as the index or as a column.
+    events : sequence of dates, or table
+        Days of the events. A table has a column ``date`` and may have a boolean column ``evening``:
         an event after the close moves the next trading day.
-    market : str or Series
-        Column of `prices` that is the market, or its own price series.
+    market : str, Series or table
+        Column of `prices` that is the market, or its own prices by day.
     model : {"market", "mean_adjusted", "market_adjusted"}
     window : (int, int)
         First and last trading day reported, relative to the event; (0, 5) is the day and five more.
@@ -191,11 +211,11 @@ def event_returns(
 
 
 def event_study(
-    prices: pd.DataFrame,
-    events: Any,
+    prices: TableLike,
+    events: Events,
     *,
-    market: str | pd.Series,
-    model: Model = "market",
+    market: str | pd.Series[float] | TableLike,
+    model: ReturnModel = "market",
     window: tuple[int, int] = (0, 0),
     estimation: tuple[int, int] = (-250, -11),
 ) -> EventStudy:
@@ -205,162 +225,238 @@ def event_study(
     -------
     EventStudy
         Abnormal returns, and what `EventStudy.tests` needs.
-    """
-    import pandas as pd
 
-    check_option("model", model, MODELS)
+    Examples
+    --------
+    >>> days = pd.bdate_range("2020-01-01", periods=300)
+    >>> m = np.random.default_rng(0).normal(0, 0.01, 300)
+    >>> prices = pd.DataFrame({"M": np.cumprod(1 + m), "A": np.cumprod(1 + 1.2 * m**3)}, index=days)
+    >>> event_study(prices, [days[280]], market="M").tests()["n"].tolist()
+    [1]
+    """
+    check_option("model", model, get_args(ReturnModel))
     first, last = _checked_window("window", window)
     begin, end = _checked_window("estimation", estimation)
     if end >= first:
         raise DataError(
             f"estimation {estimation} reaches into the event window {window}; let it end before day {first}, e.g. -11"
         )
-    levels, market_levels = _aligned(prices, market)
-    assets = [str(c) for c in levels.columns]
-    days = pd.DatetimeIndex(levels.index)
+    levels, market_levels = aligned(prices, market)
+    days, assets = pd.DatetimeIndex(levels.index), [str(c) for c in levels.columns]
     with np.errstate(invalid="ignore"):
-        returns = 100 * levels.pct_change(fill_method=None).to_numpy()
-        benchmark = 100 * market_levels.pct_change(fill_method=None).to_numpy()
+        # In one memory order, so that sums have the same bits whatever library held the prices.
+        returns: FloatArray = 100 * np.ascontiguousarray(
+            levels.pct_change(fill_method=None).to_numpy(dtype=np.float64)
+        )
+        benchmark: FloatArray = 100 * np.asarray(market_levels.pct_change(fill_method=None), dtype=np.float64)
     notes: list[str] = []
-    where = _positions(events, days, notes)
-    rows, pairs, dropped = [], [], []
-    sars, scars, residuals, abnormals = [], [], [], []
-    for event, at in where:
-        if at + last >= len(days):
-            raise DataError(
-                f"prices end on {days[-1]:%Y-%m-%d}, before day {last:+d} of the event of {event:%Y-%m-%d}; "
-                "give longer prices, a shorter window, or leave the event out"
-            )
-        if at + first < 1:
-            raise DataError(
-                f"prices begin on {days[0]:%Y-%m-%d}, too late for the event of {event:%Y-%m-%d}; "
-                "give earlier prices or leave the event out"
-            )
-        fit = _fit(
-            returns, benchmark, slice(max(at + begin, 1), max(at + end + 1, 1)), model, -begin + end + 1
-        )
+    studied = []
+    for event, at in event_rows(events, days, notes):
+        _check_span(event, days, at, first, last)
+        learn = slice(max(at + begin, 1), max(at + end + 1, 1))
         span = slice(at + first, at + last + 1)
-        raw, bench = returns[span], benchmark[span]
-        expected = fit.alpha + np.where(fit.beta == 0, 0.0, fit.beta * bench[:, None])
-        abnormal = raw - expected
-        for j, asset in enumerate(assets):
-            reason = _reason(fit, j, abnormal[:, j])
-            if reason:
-                dropped.append({"event": event, "asset": asset, "reason": reason})
-                continue
-            ar = abnormal[:, j]
-            deviation = bench - fit.market_mean[j]
-            length, squares = fit.count[j], fit.market_squares[j]
-            slope = model == "market"
-            level = 0.0 if model == "market_adjusted" else 1.0
-            forecast = 1.0 + level / length + (deviation**2 / squares if slope else 0.0)
-            sar = ar / (fit.sigma[j] * np.sqrt(forecast))
-            n = len(ar)
-            spread = n + level * n**2 / length + (deviation.sum() ** 2 / squares if slope else 0.0)
-            sars.append(sar)
-            scars.append(ar.sum() / (fit.sigma[j] * np.sqrt(spread)))
-            residuals.append(fit.residuals[:, j])
-            abnormals.append(ar)
-            pairs.append({"event": event, "asset": asset, "n_estimation": int(length)})
-            for d in range(n):
-                rows.append(
-                    (
-                        event, first + d, days[at + first + d], asset, raw[d, j], expected[d, j], ar[d],
-                        ar[: d + 1].sum(), fit.sigma[j], ar[d] / fit.sigma[j], sar[d], fit.alpha[j], fit.beta[j],
-                        int(length),
-                    )
-                )  # fmt: skip
-    if dropped:
-        notes.append(
-            f"{len(dropped)} of {len(dropped) + len(pairs)} (event, asset) pairs dropped: {dropped[0]['reason']}"
-        )
-        warnings.warn(
-            f"{notes[-1]} (first: {dropped[0]['asset']}); see .attrs['dropped']", DataWarning, stacklevel=3
-        )
-    if not pairs:
-        raise DataError(
-            f"no (event, asset) pair can be computed; the first was dropped because {dropped[0]['reason']}"
-        )
-    columns = [
-        "event",
-        "day",
-        "date",
-        "asset",
-        "raw_pct",
-        "expected_pct",
-        "abnormal_pct",
-        "car_pct",
-        "sigma_pct",
-        "t",
-        "sar",
-        "alpha_pct",
-        "beta",
-        "n_estimation",
+        fit = _fit(returns[learn], benchmark[learn], model, end - begin + 1)
+        studied.append((event, days[span], fit, _measure(fit, returns[span], benchmark[span], model)))
+    reasons = [_reasons(fit, move.abnormal, model) for _, _, fit, move in studied]
+    kept = [np.flatnonzero([not reason for reason in each]) for each in reasons]
+    dropped = [
+        (event, asset, reason)
+        for (event, *_), each in zip(studied, reasons, strict=True)
+        for asset, reason in zip(assets, each, strict=True)
+        if reason
+    ]
+    pairs = [
+        (event, assets[j], int(fit.count[j]))
+        for (event, _, fit, _), own in zip(studied, kept, strict=True)
+        for j in own
+    ]
+    _note_dropped(dropped, len(pairs), notes)
+    rows = [
+        _rows(event, span, fit, move, own, assets, first)
+        for (event, span, fit, move), own in zip(studied, kept, strict=True)
+        if len(own)
     ]
     history = record(
         options={"model": model, "window": window, "estimation": estimation, "market": market_levels.name},
         inputs={"prices": levels, "market": market_levels.to_frame("market")},
         notes=notes,
     )
+    moves = [(fit, move, own) for (_, _, fit, move), own in zip(studied, kept, strict=True)]
     return EventStudy(
-        pd.DataFrame(rows, columns=columns), np.array(sars), np.array(scars), np.array(residuals), np.array(abnormals),
-        pd.DataFrame(pairs), pd.DataFrame(dropped, columns=["event", "asset", "reason"]), model, history,
-    )  # fmt: skip
-
-
-LARGEST_CHANGE = 1e9  # no price moves by such a factor in a day; squares of it would overflow
+        pd.concat(rows, ignore_index=True),
+        np.concatenate([move.standardised[:, own].T for _, move, own in moves]),
+        np.concatenate([move.scar[own] for _, move, own in moves]),
+        np.concatenate([fit.residuals[:, own].T for fit, _, own in moves]),
+        np.concatenate([move.abnormal[:, own].T for _, move, own in moves]),
+        pd.DataFrame(pairs, columns=["event", "asset", "n_estimation"]),
+        pd.DataFrame(dropped, columns=["event", "asset", "reason"]),
+        model,
+        history,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Fit:
     """Estimates of one event, one entry an asset; residuals have shape (n_estimation, n_assets)."""
 
-    alpha: Any
-    beta: Any
-    sigma: Any
-    count: Any
-    market_mean: Any
-    market_squares: Any
-    residuals: Any
+    alpha: FloatArray
+    beta: FloatArray
+    sigma: FloatArray
+    count: IntArray
+    market_mean: FloatArray
+    market_squares: FloatArray
+    residuals: FloatArray
 
 
-def _fit(returns: Any, benchmark: Any, rows: slice, model: str, length: int) -> _Fit:
-    y = returns[rows]
-    m = benchmark[rows][:, None]
-    ok = np.isfinite(y) & np.isfinite(m)
-    count = ok.sum(axis=0)
+@dataclasses.dataclass(frozen=True)
+class _Move:
+    """What one event did: arrays of shape (n_days, n_assets), `scar` of shape (n_assets,)."""
+
+    raw: FloatArray
+    expected: FloatArray
+    abnormal: FloatArray
+    standardised: FloatArray
+    scar: FloatArray
+
+
+def _fit(y: FloatArray, benchmark: FloatArray, model: ReturnModel, length: int) -> _Fit:
+    """Estimate the model on returns of shape (at most `length`, n_assets), asset by asset where known."""
+    m = benchmark[:, None]
+    known = np.isfinite(y) & np.isfinite(m)
+    count = known.sum(axis=0)
     safe = np.maximum(count, 1)
-    y0, m0 = np.where(ok, y, 0.0), np.where(ok, m, 0.0)
-    y_mean, m_mean = y0.sum(axis=0) / safe, m0.sum(axis=0) / safe
-    dy, dm = np.where(ok, y - y_mean, 0.0), np.where(ok, m - m_mean, 0.0)
+    y_mean, m_mean = (np.where(known, x, 0.0).sum(axis=0) / safe for x in (y, m))
+    dy, dm = np.where(known, y - y_mean, 0.0), np.where(known, m - m_mean, 0.0)
     squares = (dm**2).sum(axis=0)
     if model == "market":
         beta = (dm * dy).sum(axis=0) / np.where(squares > 0, squares, np.nan)
-        alpha, used = y_mean - beta * m_mean, 2
+        alpha = y_mean - beta * m_mean
     elif model == "mean_adjusted":
-        beta, alpha, used = np.zeros(len(count)), y_mean, 1
+        beta, alpha = np.zeros(len(count)), y_mean
     else:
-        beta, alpha, used = np.ones(len(count)), np.zeros(len(count)), 0
-    residuals = np.where(ok, y - alpha - np.where(beta == 0, 0.0, beta * m), np.nan)
+        beta, alpha = np.ones(len(count)), np.zeros(len(count))
+    residuals = np.where(known, y - _expected(alpha, beta, m), np.nan)
     total = np.nansum(residuals**2, axis=0)
     # The market-adjusted model estimates nothing, so its spread is taken around its own mean.
     if model == "market_adjusted":
         total = total - safe * (np.nansum(residuals, axis=0) / safe) ** 2
-        used = 1
-    sigma = np.sqrt(np.maximum(total, 0.0) / np.maximum(count - used, 1))
+    degrees = np.maximum(count - max(ESTIMATED[model], 1), 1)
+    sigma = np.sqrt(np.maximum(total, 0.0) / degrees)
     padded = np.full((length, y.shape[1]), np.nan)
     padded[length - len(residuals) :] = residuals
     return _Fit(alpha, beta, sigma, count, m_mean, squares, padded)
 
 
-def _reason(fit: _Fit, j: int, abnormal: Any) -> str:
-    if fit.count[j] < LEAST_ESTIMATION_DAYS:
-        return f"only {fit.count[j]} usable days in the estimation window, at least {LEAST_ESTIMATION_DAYS} are needed"
-    if not np.isfinite(abnormal).all():
+def _measure(fit: _Fit, raw: FloatArray, benchmark: FloatArray, model: ReturnModel) -> _Move:
+    """Return abnormal returns of the window with their prediction standard errors.
+
+    The variance of a prediction error is sigma^2 (1 + 1/L + (R_m - mean)^2 / S); that of the sum of n of
+    them, which share the estimates, sigma^2 (n + n^2/L + (sum of R_m - mean)^2 / S), where L counts the
+    estimation days and S is the sum of squares of the market there.
+    """
+    n = len(raw)
+    expected = _expected(fit.alpha, fit.beta, benchmark[:, None])
+    abnormal = raw - expected
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_known = 0.0 if model == "market_adjusted" else 1.0 / fit.count
+        deviation = benchmark[:, None] - fit.market_mean
+        squares = fit.market_squares if model == "market" else np.inf
+        forecast = 1.0 + mean_known + deviation**2 / squares
+        of_sum = n + n**2 * mean_known + deviation.sum(axis=0) ** 2 / squares
+        standardised = abnormal / (fit.sigma * np.sqrt(forecast))
+        scar = abnormal.sum(axis=0) / (fit.sigma * np.sqrt(of_sum))
+    return _Move(raw, expected, abnormal, standardised, scar)
+
+
+def _expected(alpha: FloatArray, beta: FloatArray, market: FloatArray) -> FloatArray:
+    """Return alpha + beta R_m; a beta of zero does not ask for the market."""
+    return alpha + np.where(beta == 0, 0.0, beta * market)
+
+
+def _reasons(fit: _Fit, abnormal: FloatArray, model: ReturnModel) -> list[str]:
+    """Return for each asset why it cannot be studied, "" if it can."""
+    priced = np.isfinite(abnormal) | np.isnan(fit.alpha)
+    return [
+        _reason(
+            int(fit.count[j]), model == "market" and not fit.market_squares[j] > 0, priced[:, j], fit.sigma[j]
+        )
+        for j in range(len(fit.count))
+    ]
+
+
+def _reason(count: int, market_stands: bool, priced: Iterable[bool], sigma: float) -> str:
+    if count < LEAST_ESTIMATION_DAYS:
+        return (
+            f"only {count} usable days in the estimation window, at least {LEAST_ESTIMATION_DAYS} are needed"
+        )
+    if market_stands:
+        return "the market does not move in the estimation window"
+    if not all(priced):
         return "no price on a day of the event window or on the day before it"
-    if not fit.sigma[j] > 0:
+    if not sigma > 0:
         return "its price does not move in the estimation window"
     return ""
+
+
+def _rows(
+    event: Day, days: pd.DatetimeIndex, fit: _Fit, move: _Move, own: IntArray, assets: list[str], first: int
+) -> pd.DataFrame:
+    """Return one row for each asset that is kept and each day of one event."""
+    n = len(days)
+
+    def daily(values: FloatArray) -> FloatArray:
+        return values[:, own].T.ravel()
+
+    def constant(values: AnyArray) -> AnyArray:
+        return np.repeat(values[own], n)
+
+    sigma = constant(fit.sigma)
+    return pd.DataFrame(
+        {
+            "event": event,
+            "day": np.tile(np.arange(first, first + n), len(own)),
+            "date": np.tile(days, len(own)),
+            "asset": np.repeat([assets[j] for j in own], n),
+            "raw_pct": daily(move.raw),
+            "expected_pct": daily(move.expected),
+            "abnormal_pct": daily(move.abnormal),
+            "car_pct": daily(move.abnormal.cumsum(axis=0)),
+            "sigma_pct": sigma,
+            "t": daily(move.abnormal) / sigma,
+            "sar": daily(move.standardised),
+            "alpha_pct": constant(fit.alpha),
+            "beta": constant(fit.beta),
+            "n_estimation": constant(fit.count),
+        }
+    )
+
+
+def _note_dropped(dropped: list[tuple[Day, str, str]], pairs: int, notes: list[str]) -> None:
+    """Count what was dropped in a warning; nothing left is an error."""
+    if not pairs:
+        raise DataError(
+            f"no (event, asset) pair can be computed; the first was dropped because {dropped[0][2]}"
+        )
+    if dropped:
+        notes.append(
+            f"{len(dropped)} of {len(dropped) + pairs} (event, asset) pairs dropped: {dropped[0][2]}"
+        )
+        warnings.warn(
+            f"{notes[-1]} (first: {dropped[0][1]}); see .attrs['dropped']", DataWarning, stacklevel=4
+        )
+
+
+def _check_span(event: Day, days: pd.DatetimeIndex, at: int, first: int, last: int) -> None:
+    if at + last >= len(days):
+        raise DataError(
+            f"prices end on {days[-1]:%Y-%m-%d}, before day {last:+d} of the event of {event:%Y-%m-%d}; "
+            "give longer prices, a shorter window, or leave the event out"
+        )
+    if at + first < 1:
+        raise DataError(
+            f"prices begin on {days[0]:%Y-%m-%d}, too late for the event of {event:%Y-%m-%d}; "
+            "give earlier prices or leave the event out"
+        )
 
 
 def _checked_window(name: str, value: tuple[int, int]) -> tuple[int, int]:
@@ -371,109 +467,3 @@ def _checked_window(name: str, value: tuple[int, int]) -> tuple[int, int]:
     if first > last:
         raise DataError(f"{name}={value!r} is not a window; {how}")
     return first, last
-
-
-def _aligned(prices: pd.DataFrame, market: str | pd.Series) -> tuple[pd.DataFrame, pd.Series]:
-    """Return asset prices and market prices on the days on which the market has a price."""
-    import pandas as pd
-
-    frame = check_table("prices", prices, what="one row a trading day and one column an asset", dates=True)
-    if frame.index.has_duplicates:
-        raise DataError(
-            f"{int(frame.index.duplicated().sum())} days occur twice in prices; keep one row a day"
-        )
-    frame = frame.sort_index()
-    if isinstance(market, pd.Series):
-        series = check_table("market", market.to_frame(), what="the market's price by day", dates=True)
-        if series.index.has_duplicates:
-            raise DataError("days occur twice in market; keep one price a day")
-        benchmark = series.iloc[:, 0].reindex(frame.index)
-        benchmark.name = market.name or "market"
-    else:
-        if not isinstance(market, str) or market not in frame.columns:
-            guess = nearest(market, map(str, frame.columns))
-            raise DataError(
-                f"market={market!r} is not a column of prices{f'; did you mean {guess!r}?' if guess else ''} "
-                "(or give the market's own price series)"
-            )
-        benchmark = frame[market]
-        frame = frame.drop(columns=[market])
-    if frame.shape[1] == 0:
-        raise DataError("prices holds the market and nothing else; give at least one other column")
-    every = np.column_stack([frame.to_numpy(), benchmark.to_numpy()])
-    bad = int((every <= 0).sum())
-    if bad:
-        raise DataError(
-            f"{bad} prices are zero or negative; prices must be positive, and missing ones left empty"
-        )
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        change = every[1:] / every[:-1]
-    if (change > LARGEST_CHANGE).any() or (change < 1 / LARGEST_CHANGE).any():
-        raise DataError(
-            f"prices change by a factor of more than {LARGEST_CHANGE:g} from one day to the next; check the units, "
-            "and leave missing prices empty"
-        )
-    traded = benchmark.notna()
-    if not traded.any():
-        raise DataError("the market has no price on any day of prices; check the dates of both")
-    return frame[traded], benchmark[traded]
-
-
-def _positions(events: Any, days: pd.DatetimeIndex, notes: list[str]) -> list[tuple[pd.Timestamp, int]]:
-    """Return each event with the row of the trading day that could react to it first."""
-    import pandas as pd
-
-    if isinstance(events, pd.DataFrame):
-        if "date" not in events.columns:
-            raise DataError(f"events needs a column 'date'; it has {', '.join(map(str, events.columns))}")
-        dates = list(events["date"])
-        evening = (
-            list(events["evening"].astype(bool)) if "evening" in events.columns else [False] * len(dates)
-        )
-    else:
-        dates = [events] if isinstance(events, (str, pd.Timestamp)) else list(_iterable(events))
-        evening = [False] * len(dates)
-    if not dates:
-        raise DataError("no events were given; expected at least one date")
-    out, moved, late = [], [], 0
-    for given, after_close in zip(dates, evening, strict=True):
-        try:
-            day = pd.Timestamp(given)
-            if pd.isna(day):
-                raise ValueError("it is missing")
-            day = day.normalize()
-            if (day.tz is None) != (days.tz is None):
-                raise ValueError("it and the dates of prices must both have a time zone, or neither")
-        except (ValueError, TypeError) as error:
-            raise DataError(f"event {given!r} is not a date: {error}") from error
-        if day > days[-1]:
-            raise DataError(
-                f"prices end on {days[-1]:%Y-%m-%d}, before the event of {day:%Y-%m-%d}; give longer "
-                f"prices or leave it out"
-            )
-        at = int(days.searchsorted(day))
-        if days[at] != day:
-            moved.append(f"{day:%Y-%m-%d} to {days[at]:%Y-%m-%d}")
-        elif after_close:
-            late += 1
-            at += 1
-            if at >= len(days):
-                raise DataError(
-                    f"prices end on the day of the evening event of {day:%Y-%m-%d}; the next day is needed"
-                )
-        out.append((day, at))
-    if moved:
-        notes.append(
-            f"{len(moved)} of {len(out)} events fell on days without trading and count for the next: "
-            f"{', '.join(moved[:3])}"
-        )
-        warnings.warn(notes[-1], DataWarning, stacklevel=5)
-    if late:
-        notes.append(f"{late} of {len(out)} events came after the close and count for the next trading day")
-    return out
-
-
-def _iterable(events: Any) -> Iterable[Any]:
-    if not isinstance(events, Iterable):
-        raise DataError(f"events is {events!r}; expected dates, or a DataFrame with a column 'date'")
-    return events

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+import pandas as pd
+from sklearn.base import clone
 
-from fisc.basir.ranking.chance import RelevanceKind
+from fisc.basir.options import RelevanceKind, Scheme
+from fisc.basir.ranking.ranker import LEAST_BUDGETS, SectorRanker
 from fisc.basir.ranking.ranking_metrics import RankingScore, evaluate_ranking
-from fisc.core import DataError, Provenance, check_option, record
-from fisc.report import Result
+from fisc.basir.ranking.signals import budget_names, returns_by_budget, signals_by_budget
+from fisc.core import DataError, Provenance, TableLike, check_option, check_seed, check_whole, record, renamed
+from fisc.report import Result, Section
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-
-    from fisc.basir.ranking.ranker import SectorRanker
-    from fisc.report import Section
 
 __all__ = ["Backtest", "compare_rankers", "walk_forward"]
 
@@ -34,8 +35,8 @@ class Backtest(Result):
         other sectors), trained_to (last budget learned from).
     coverage : float
         Share of outcomes inside their interval, 0..1.
-    nominal : float
-        Coverage that was asked for.
+    level : float
+        Level of the intervals that was asked for.
     calls, right_calls : int
         Calls made, and those whose direction came true.
     scheme : {"walk_forward", "leave_one_out"}
@@ -46,10 +47,10 @@ class Backtest(Result):
     score: RankingScore
     forecasts: pd.DataFrame
     coverage: float
-    nominal: float
+    level: float
     calls: int
     right_calls: int
-    scheme: str
+    scheme: Scheme
     method: str
     provenance: Provenance
 
@@ -60,7 +61,7 @@ class Backtest(Result):
         return (
             f"{self.method}, {self.scheme.replace('_', ' ')} over {len(self.score.by_budget)} budgets: Kendall's tau "
             f"{tau['mean']:+.2f} [{tau.low:+.2f}, {tau.high:+.2f}], chance 0\n"
-            f"  {self.coverage:.0%} of outcomes inside the {self.nominal:.0%} interval; {calls}\n{self.score.summary()}"
+            f"  {self.coverage:.0%} of outcomes inside the {self.level:.0%} interval; {calls}\n{self.score.summary()}"
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -73,26 +74,25 @@ class Backtest(Result):
 
     def section(self) -> Section:
         """Return the score's section with coverage and calls added."""
-        import dataclasses as dc
-
         base = self.score.section()
         body = (
             f"{base.body}\n\nMethod {self.method}, {self.scheme.replace('_', ' ')}. {self.coverage:.0%} "
             f"of the outcomes lay inside "
-            f"the {self.nominal:.0%} interval; {self.calls} calls were made, {self.right_calls} of them right."
+            f"the {self.level:.0%} interval; {self.calls} calls were made, {self.right_calls} of them right."
         )
-        return dc.replace(base, body=body, provenance=self.provenance)
+        return dataclasses.replace(base, body=body, provenance=self.provenance)
 
 
+@renamed(seed="random_state")
 def walk_forward(
     ranker: SectorRanker,
-    X: pd.DataFrame,
-    y: pd.Series,
+    X: TableLike,
+    y: pd.Series[float] | TableLike,
     *,
     first: int = 3,
-    scheme: Literal["walk_forward", "leave_one_out"] = "walk_forward",
+    scheme: Scheme = "walk_forward",
     relevance_kind: RelevanceKind = "rank",
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Backtest:
     """Rank each budget with a model learned from other budgets only.
 
@@ -100,9 +100,9 @@ def walk_forward(
     ----------
     ranker : SectorRanker
         Cloned for each budget.
-    X : DataFrame
-        Signals, indexed by (budget, sector); budgets are put in order of time.
-    y : Series
+    X : table
+        Signals by (budget, sector); budgets are put in order of time.
+    y : Series or table
         Abnormal returns, per cent.
     first : int
         Earlier budgets needed before the first one is ranked.
@@ -111,8 +111,8 @@ def walk_forward(
         which uses more data but could not have been done at the time.
     relevance_kind : str
         For the NDCG of the score.
-    seed : int
-        Of the intervals over budgets.
+    random_state : int
+        Seed of the intervals over budgets.
 
     Returns
     -------
@@ -123,14 +123,11 @@ def walk_forward(
     DataError
         If there are too few budgets.
     """
-    import pandas as pd
-    from sklearn.base import clone
-
-    from fisc.basir.ranking.ranker import LEAST_BUDGETS
-
-    check_option("scheme", scheme, ("walk_forward", "leave_one_out"))
-    known = y.reindex(X.index).notna()
-    frame, target = X[known.to_numpy()], y.reindex(X.index)[known.to_numpy()]
+    check_option("scheme", scheme, get_args(Scheme))
+    first, random_state = check_whole("first", first, least=0), check_seed("random_state", random_state)
+    signals, returns = signals_by_budget(X), returns_by_budget(y)
+    known = returns.reindex(signals.index).notna().to_numpy()
+    frame, target = signals[known], returns.reindex(signals.index)[known]
     level = frame.index.get_level_values(0)
     budgets = sorted(level.unique())
     start = max(first, LEAST_BUDGETS) if scheme == "walk_forward" else 0
@@ -150,14 +147,12 @@ def walk_forward(
         part["score"] = fitted.score_order(now).droplevel(0)
         part["actual_pct"] = actual - actual.mean()
         part["trained_to"] = fitted.budgets_[-1]
-        part.index = pd.MultiIndex.from_product(
-            [[str(getattr(budget, "date", lambda b=budget: b)())], part.index]
-        )
+        part.index = pd.MultiIndex.from_product([budget_names([budget]), part.index])
         parts.append(part)
     forecasts = pd.concat(parts).rename_axis(["budget", "sector"])
     score = evaluate_ranking(
         forecasts["actual_pct"].to_numpy() / 100, forecasts["score"].to_numpy(), relevance_kind=relevance_kind,
-        budgets=forecasts.index.get_level_values(0), seed=seed,
+        budgets=forecasts.index.get_level_values(0), random_state=random_state,
     )  # fmt: skip
     inside = (forecasts["actual_pct"] >= forecasts["low_pct"]) & (
         forecasts["actual_pct"] <= forecasts["high_pct"]
@@ -166,13 +161,13 @@ def walk_forward(
     right = np.sign(called["actual_pct"]) == np.where(called["call"] == "UP", 1, -1)
     history = record(
         options={"method": ranker.method, "scheme": scheme, "first": first, "relevance_kind": relevance_kind},
-        inputs={"signals": frame.reset_index(), "returns": target.reset_index()}, seed=seed,
+        inputs={"signals": frame.reset_index(), "returns": target.reset_index()}, seed=random_state,
     )  # fmt: skip
     return Backtest(
         score,
         forecasts,
         float(inside.mean()),
-        ranker.coverage,
+        ranker.level,
         len(called),
         int(right.sum()),
         scheme,
@@ -182,13 +177,18 @@ def walk_forward(
 
 
 def compare_rankers(
-    methods: list[str], X: pd.DataFrame, y: pd.Series, *, first: int = 3, random_state: int = 0
+    methods: Sequence[str],
+    X: TableLike,
+    y: pd.Series[float] | TableLike,
+    *,
+    first: int = 3,
+    random_state: int = 0,
 ) -> pd.DataFrame:
     """Return one row a method with its walk-forward skill, baselines beside the learned ones.
 
     Parameters
     ----------
-    methods : list of str
+    methods : sequence of str
         Methods of `SectorRanker`.
     X, y
         As in `walk_forward`.
@@ -201,14 +201,10 @@ def compare_rankers(
         kendall_tau, low, high, ndcg_corrected, long_short_pct, coverage, calls, budgets. Choosing the best row of
         such a table makes it look better than it is; the number of rows tried is part of the result.
     """
-    import pandas as pd
-
-    from fisc.basir.ranking.ranker import SectorRanker
-
     rows = {}
     for method in methods:
         test = walk_forward(
-            SectorRanker(method, random_state=random_state), X, y, first=first, seed=random_state
+            SectorRanker(method, random_state=random_state), X, y, first=first, random_state=random_state
         )
         tau = test.score.table.loc["kendall_tau"]
         rows[method] = {

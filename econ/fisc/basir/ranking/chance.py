@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
-from fisc.core import DataError, check_array, check_option
+from fisc.basir.options import Grade, RelevanceKind, ReturnGrade
+from fisc.core import DataError, FloatArray, check_array, check_option, check_seed, check_whole, renamed
 
 __all__ = [
     "RELEVANCE_KINDS",
@@ -18,16 +20,9 @@ __all__ = [
     "gains",
     "ndcg",
     "ndcg_expectation",
-    "relevance_from_returns",
 ]
 
-RelevanceKind = Literal[
-    "linear", "exponential", "binary", "price_ratio", "rank", "rank_exponential", "minmax", "positive_part", "quintile",
-    "top_decile",
-]  # fmt: skip
 RELEVANCE_KINDS = get_args(RelevanceKind)
-GRADES = RELEVANCE_KINDS[:3]
-FROM_RETURNS = RELEVANCE_KINDS[3:]
 ENUMERATE_UP_TO = 8
 
 
@@ -52,11 +47,11 @@ class NdcgExpectation:
     mean: float
     reversed: float
     p95: float | None
-    method: str
+    method: Literal["closed form", "enumeration", "monte carlo"]
     n: int
 
 
-def ndcg(gain: Any, score: Any, *, k: int | None = None) -> float:
+def ndcg(gain: npt.ArrayLike, score: npt.ArrayLike, *, k: int | None = None) -> float:
     """Return the normalised discounted cumulative gain of one ranking.
 
     DCG = sum over positions i = 1..k of gain_i / log2(1 + i), divided by the DCG of the best order.
@@ -94,7 +89,7 @@ def ndcg(gain: Any, score: Any, *, k: int | None = None) -> float:
     return float(mean_gain[group] @ d / (np.sort(g)[::-1] @ d))
 
 
-def gains(relevance: Any, relevance_kind: RelevanceKind) -> Any:
+def gains(relevance: npt.ArrayLike, relevance_kind: RelevanceKind) -> FloatArray:
     """Turn relevance into the gains that NDCG discounts.
 
     Parameters
@@ -138,21 +133,20 @@ def gains(relevance: Any, relevance_kind: RelevanceKind) -> Any:
         raise DataError(
             f"{int((~np.isfinite(r)).sum())} of {r.size} relevance values are missing; drop those items first"
         )
-    if relevance_kind in GRADES:
+    if relevance_kind in get_args(Grade):
         if (r < 0).any():
             raise DataError(
                 f"relevance_kind={relevance_kind!r} needs grades of 0 or more, the least is {r.min():g}; "
-                f"for returns choose one of {', '.join(FROM_RETURNS)}"
+                f"for returns choose one of {', '.join(get_args(ReturnGrade))}"
             )
         if relevance_kind == "binary":
             return (r > 0).astype(float)
         return r if relevance_kind == "linear" else np.exp2(r) - 1.0
-    return relevance_from_returns(r, relevance_kind)
+    return _from_returns(r, relevance_kind)
 
 
-def relevance_from_returns(returns: Any, kind: str) -> Any:
+def _from_returns(r: FloatArray, kind: RelevanceKind) -> FloatArray:
     """Return the gains that one of the kinds for returns gives; see `gains`."""
-    r = np.asarray(returns, dtype=float)
     n = len(r)
     position = np.empty(n)
     position[np.argsort(r, kind="stable")] = np.arange(n)
@@ -176,14 +170,15 @@ def relevance_from_returns(returns: Any, kind: str) -> Any:
     return (position >= n - max(1, n // 10)).astype(float)
 
 
+@renamed(seed="random_state")
 def ndcg_expectation(
-    relevance: Any,
+    relevance: npt.ArrayLike,
     *,
     relevance_kind: RelevanceKind,
     k: int | None = None,
     percentile: bool = False,
     draws: int = 3000,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> NdcgExpectation:
     """Return what a random ranking scores.
 
@@ -202,8 +197,8 @@ def ndcg_expectation(
         Whether to find the 95th percentile too.
     draws : int
         Random orders for the percentile.
-    seed : int
-        Of the random orders.
+    random_state : int
+        Seed of the random orders.
 
     Returns
     -------
@@ -227,7 +222,7 @@ def ndcg_expectation(
         return NdcgExpectation(
             mean, worst, float(np.quantile(values, 0.95, method="inverted_cdf")), "enumeration", n
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed("random_state", random_state))
     orders = rng.permuted(np.tile(np.arange(n), (draws, 1)), axis=1)
     return NdcgExpectation(
         mean, worst, float(np.quantile(g[orders] @ d / best, 0.95, method="inverted_cdf")), "monte carlo", n
@@ -235,7 +230,7 @@ def ndcg_expectation(
 
 
 def chance_corrected_ndcg(
-    relevance: Any, score: Any, *, relevance_kind: RelevanceKind, k: int | None = None
+    relevance: npt.ArrayLike, score: npt.ArrayLike, *, relevance_kind: RelevanceKind, k: int | None = None
 ) -> float:
     """Return (NDCG - E[random]) / (1 - E[random]): 0 for a random ranking, 1 for the perfect one.
 
@@ -280,18 +275,14 @@ def chance_corrected_ndcg(
     return (ndcg(g, s, k=k) - chance) / (1.0 - chance)
 
 
-def _discounts(n: int, k: int | None) -> Any:
-    if k is not None and (not isinstance(k, (int, np.integer)) or k < 1):
-        raise DataError(
-            f"k={k!r} is not a number of positions; give an integer of at least 1, or None for all"
-        )
+def _discounts(n: int, k: int | None) -> FloatArray:
     d = 1.0 / np.log2(np.arange(2, n + 2))
     if k is not None:
-        d[k:] = 0.0
+        d[check_whole("k", k, least=1) :] = 0.0
     return d
 
 
-def _checked(gain: Any, score: Any) -> tuple[Any, Any]:
+def _checked(gain: npt.ArrayLike, score: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     g = check_array("relevance", gain, what="one value an item", missing=True)
     s = check_array("score", score, what="one value an item", missing=True)
     if g.ndim != 1 or g.shape != s.shape:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 
-from fisc.basir.ranking.chance import RelevanceKind, chance_corrected_ndcg, gains, ndcg_expectation
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fisc.basir.options import RelevanceKind
+from fisc.basir.ranking.chance import chance_corrected_ndcg, gains, ndcg_expectation
+from fisc.core import check_seed, check_whole, renamed
 
 __all__ = ["chance_table"]
 
@@ -32,14 +30,16 @@ ROWS: tuple[tuple[str, RelevanceKind, int, int | None], ...] = (
 SPREAD = 0.02
 
 
-def chance_table(*, draws: int = 3000, seed: int = 0) -> pd.DataFrame:
+@renamed(seed="random_state")
+def chance_table(*, draws: int = 3000, random_state: int = 0) -> pd.DataFrame:
     """Compute what random and reversed rankings score for thirteen definitions of relevance.
 
     Parameters
     ----------
     draws : int
         Random sets of returns with one random ranking each.
-    seed : int
+    random_state : int
+        Seed of the draws.
 
     Returns
     -------
@@ -52,9 +52,8 @@ def chance_table(*, draws: int = 3000, seed: int = 0) -> pd.DataFrame:
     >>> round(float(chance_table(draws=200).loc["price ratio, 40", "random_mean"]), 2)
     0.99
     """
-    import pandas as pd
-
-    rng = np.random.default_rng(seed)
+    draws = check_whole("draws", draws, least=1)
+    rng = np.random.default_rng(check_seed("random_state", random_state))
     rows = {}
     for name, kind, n, k in ROWS:
         returns = rng.normal(0.0, SPREAD, (draws, n))

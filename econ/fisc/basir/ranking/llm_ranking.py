@@ -6,15 +6,19 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel
+from scipy import stats
 
-from fisc.core import DataError, Provenance, record
-from fisc.report import Result
+import fisc.llm as llm
+from fisc.core import DataError, FloatArray, Provenance, record
+from fisc.report import Result, style
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from fisc.llm import Client
@@ -63,8 +67,6 @@ class PairwiseRanking(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the strengths."""
-        from fisc.report import style
-
         with style.context():
             ax = style.axes_of(ax, 6.0, 0.26 * len(self.frame) + 0.9)
             shown = self.frame.iloc[::-1]
@@ -108,12 +110,6 @@ def pairwise_ranking(
     ----------
     Bradley and Terry (1952), Rank analysis of incomplete block designs, Biometrika 39.
     """
-    from typing import Literal
-
-    from pydantic import BaseModel
-
-    import fisc.llm as llm
-
     names = list(dict.fromkeys(sectors))
     if len(names) < 2:
         raise DataError(f"{len(names)} sectors given; a comparison needs at least two")
@@ -153,10 +149,13 @@ def pairwise_ranking(
 
 
 def _result(
-    names: list[str], wins: Any, chosen: Mapping[tuple[int, int], int], first: int, asked: int, masked: str
+    names: list[str],
+    wins: FloatArray,
+    chosen: Mapping[tuple[int, int], int],
+    first: int,
+    asked: int,
+    masked: str,
 ) -> PairwiseRanking:
-    import pandas as pd
-
     both = [
         (i, j)
         for i, j in itertools.combinations(range(len(names)), 2)
@@ -179,22 +178,11 @@ def _result(
     )  # fmt: skip
 
 
-def bradley_terry(wins: Any, *, prior: float = 0.5, tolerance: float = 1e-10) -> Any:
+def bradley_terry(wins: npt.ArrayLike, *, prior: float = 0.5, tolerance: float = 1e-10) -> FloatArray:
     """Return strengths s with P(i beats j) = 1 / (1 + exp(s_j - s_i)), by Hunter's MM iteration.
 
-    Parameters
-    ----------
-    wins : ndarray, shape (n, n)
-        ``wins[i, j]``: how often i beat j.
-    prior : float
-        Imagined wins each way in every pair, which keep an unbeaten sector finite.
-    tolerance : float
-        Largest change at which the iteration stops.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Log strengths with mean zero.
+    ``wins[i, j]`` counts how often i beat j; `prior` imagined wins each way in every pair keep an unbeaten
+    sector finite. Log strengths have mean zero.
 
     References
     ----------
@@ -236,7 +224,7 @@ def mask_names(text: str, names: Sequence[str] = ()) -> str:
     return out
 
 
-def memorisation_probe(client: Client, date: str, outcomes: Mapping[str, float]) -> dict[str, Any]:
+def memorisation_probe(client: Client, date: str, outcomes: Mapping[str, float]) -> dict[str, float]:
     """Ask a model for a past outcome without showing it the text.
 
     Parameters
@@ -258,12 +246,6 @@ def memorisation_probe(client: Client, date: str, outcomes: Mapping[str, float])
     DataError
         If no outcome differs from zero, or no question was answered.
     """
-    from typing import Literal
-
-    from pydantic import BaseModel
-    from scipy import stats
-
-    import fisc.llm as llm
 
     class Direction(BaseModel):
         direction: Literal["up", "down"]

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 
-from fisc.core import DataError, Provenance, nearest, record, require
-from fisc.report import Result
+from fisc.basir.plots import plot_ranking
+from fisc.basir.ranking.signals import budget_names, returns_by_budget, signals_by_budget
+from fisc.core import (
+    DataError,
+    FloatArray,
+    IntArray,
+    ObjectArray,
+    Provenance,
+    TableLike,
+    check_number,
+    nearest,
+    record,
+    renamed,
+    require,
+)
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from lightgbm import Booster
     from matplotlib.axes import Axes
 
-    from fisc.report import Section
 
 __all__ = ["BASELINES", "Ranking", "SectorRanker"]
 
@@ -35,11 +49,11 @@ class Ranking(Result):
     ----------
     frame : DataFrame
         Indexed by sector, best first: rank, expected_pct (abnormal return, per cent), low_pct and high_pct
-        (conformal interval), rank_low and rank_high (same coverage), call ("UP", "DOWN", "no call"), why.
+        (conformal interval), rank_low and rank_high (same level), call ("UP", "DOWN", "no call"), why.
     budget : str
     method : str
-    coverage : float
-        Nominal coverage of the intervals, 0..1.
+    level : float
+        Level of the intervals, 0..1.
     trained_to : str
         Last budget that was learned from.
     provenance : Provenance
@@ -48,7 +62,7 @@ class Ranking(Result):
     frame: pd.DataFrame
     budget: str
     method: str
-    coverage: float
+    level: float
     trained_to: str
     provenance: Provenance
 
@@ -73,19 +87,15 @@ class Ranking(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw expected abnormal returns with their intervals."""
-        from fisc.basir.plots import plot_ranking
-
         return plot_ranking(self.frame, ax=ax)
 
     def section(self) -> Section:
         """Return a report section with the figure and the table."""
-        from fisc.report import Figure, Section, Table
-
         calls = int((self.frame["call"] != "no call").sum())
         return Section(
             f"Ranking for {self.budget}",
             f"{len(self.frame)} sectors, {calls} calls; the rest is no call, because the "
-            f"{self.coverage:.0%} interval covers "
+            f"{self.level:.0%} interval covers "
             f"zero. Method {self.method}, learned from budgets to {self.trained_to} and from nothing later.",
             figures=(
                 Figure.from_matplotlib(
@@ -114,8 +124,8 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         One of the above, or the name of any column of the signals.
     features : sequence of str, optional
         Columns that the learned methods use; all by default.
-    coverage : float
-        Nominal coverage of the intervals, 0..1.
+    level : float
+        Level of the intervals, 0..1.
     random_state : int
 
     Attributes
@@ -146,27 +156,29 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
     ('UP', 'DOWN')
     """
 
+    @renamed(coverage="level")
     def __init__(
         self,
         method: str = "surprise",
         features: Sequence[str] | None = None,
-        coverage: float = 0.9,
+        level: float = 0.9,
         random_state: int = 0,
     ):
         self.method = method
         self.features = features
-        self.coverage = coverage
+        self.level = level
         self.random_state = random_state
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> SectorRanker:
+    def fit(self, X: TableLike, y: pd.Series[float] | TableLike) -> SectorRanker:
         """Learn from past budgets.
 
         Parameters
         ----------
-        X : DataFrame
-            Signals, indexed by (budget, sector); see `fisc.basir.ranking.signals.ranking_signals`.
-        y : Series
-            Abnormal return of the same rows, per cent; rows without one are left out.
+        X : table
+            Signals by (budget, sector), as the index or as columns; see `fisc.basir.ranking_signals`.
+        y : Series or table
+            Abnormal return of the same rows, per cent; rows without one are left out. A table has the
+            columns budget, sector and one of returns.
 
         Returns
         -------
@@ -178,13 +190,11 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         DataError
             If there are fewer than two budgets, or the index or a column is not as expected.
         """
-        import pandas as pd
-
-        frame = self._signals(X)
-        target = y.reindex(X.index)
+        check_number("level", self.level, above=0, below=1)
+        signals = signals_by_budget(X)
+        frame = self._chosen(signals)
+        target = returns_by_budget(y).reindex(signals.index)
         known = target.notna().to_numpy()
-        if not 0 < self.coverage < 1:
-            raise DataError(f"coverage={self.coverage} is not between 0 and 1; 0.9 is usual")
         frame, target = frame[known], target[known].astype(float)
         groups = _budgets(frame)
         self.budgets_ = list(dict.fromkeys(groups.tolist()))
@@ -193,8 +203,8 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
                 f"{len(self.budgets_)} past budgets with returns; at least {LEAST_BUDGETS} are needed to learn"
             )
         values = _standardised(frame, groups)
-        relative = _centred(target.to_numpy(), groups)
-        scale = self._scale(X)[known]
+        relative = _centred(np.asarray(target, dtype=np.float64), groups)
+        scale = _scale(signals)[known]
         self.columns_ = list(frame.columns)
         self.penalty_ = self._best_penalty(values, relative, groups) if self.method == "ridge" else None
         left_out = np.zeros(len(relative))
@@ -220,43 +230,41 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
                 "scale": scale,
             }
         )
-        self.quantile_ = _conformal_quantile(np.abs(residual) / scale, self.coverage)
+        self.quantile_ = _conformal_quantile(np.abs(residual) / scale, self.level)
         self.model_ = self._learn(values, relative, groups)
         return self
 
-    def predict(self, X: pd.DataFrame) -> pd.Series:
+    def predict(self, X: TableLike) -> pd.Series[float]:
         """Return the expected abnormal return relative to the other sectors, per cent.
 
         Parameters
         ----------
-        X : DataFrame
-            Signals, indexed by (budget, sector).
+        X : table
+            Signals by (budget, sector).
 
         Returns
         -------
         Series
         """
-        import pandas as pd
-
-        raw, groups = self._scores(X)
+        signals = signals_by_budget(X)
+        raw, groups = self._scores(signals)
         out = np.zeros(len(raw))
         for budget in dict.fromkeys(groups.tolist()):
             out[groups == budget] = self.slope_ * _within(raw[groups == budget], self.method)
-        return pd.Series(out, index=X.index, name="expected_pct")
+        return pd.Series(out, index=signals.index, name="expected_pct")
 
-    def score_order(self, X: pd.DataFrame) -> pd.Series:
+    def score_order(self, X: TableLike) -> pd.Series[float]:
         """Return the score that orders the sectors, also where the expected returns are all zero."""
-        import pandas as pd
+        signals = signals_by_budget(X)
+        return pd.Series(self._scores(signals)[0], index=signals.index, name="score")
 
-        return pd.Series(self._scores(X)[0], index=X.index, name="score")
-
-    def rank(self, X: pd.DataFrame) -> Ranking:
+    def rank(self, X: TableLike) -> Ranking:
         """Rank the sectors of one budget.
 
         Parameters
         ----------
-        X : DataFrame
-            Signals of one budget, indexed by (budget, sector).
+        X : table
+            Signals of one budget, by (budget, sector).
 
         Returns
         -------
@@ -267,17 +275,16 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         DataError
             If the signals are of several budgets.
         """
-        import pandas as pd
-
-        groups = _budgets(self._signals(X))
+        signals = signals_by_budget(X)
+        score, groups = self._scores(signals)
         if len(set(groups.tolist())) != 1:
             raise DataError(
                 f"rank takes the signals of one budget, these are of {len(set(groups.tolist()))}; select one"
             )
-        expected = self.predict(X).to_numpy()
-        score = self.score_order(X).to_numpy()
-        half = self.quantile_ * self._scale(X)
-        low_rank, high_rank = self._rank_interval(expected, self._scale(X))
+        expected = np.asarray(self.predict(signals), dtype=np.float64)
+        scale = _scale(signals)
+        half = self.quantile_ * scale
+        low_rank, high_rank = self._rank_interval(expected, scale)
         frame = pd.DataFrame(
             {
                 "rank": (-score).argsort(kind="stable").argsort(kind="stable") + 1,
@@ -287,26 +294,19 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
                 "rank_low": low_rank,
                 "rank_high": high_rank,
                 "call": np.select([expected - half > 0, expected + half < 0], ["UP", "DOWN"], "no call"),
-                "why": self._why(X, groups),
+                "why": self._why(signals, groups),
             },
-            index=pd.Index(X.index.get_level_values(1), name="sector"),
+            index=pd.Index(signals.index.get_level_values(1), name="sector"),
         ).sort_values("rank")
         history = record(
-            options={"method": self.method, "coverage": self.coverage, "columns": self.columns_},
-            inputs={"signals": X.reset_index(), "residuals": self.residuals_}, seed=self.random_state,
-        )  # fmt: skip
-        return Ranking(frame, groups[0], self.method, self.coverage, self.budgets_[-1], history)
+            options={"method": self.method, "level": self.level, "columns": self.columns_},
+            inputs={"signals": signals.reset_index(), "residuals": self.residuals_},
+            seed=self.random_state,
+        )
+        return Ranking(frame, groups[0], self.method, self.level, self.budgets_[-1], history)
 
-    def _signals(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns in use, or say what is wrong with the table."""
-        if getattr(X.index, "nlevels", 1) != 2:
-            raise DataError(
-                "signals must be indexed by (budget, sector); set_index(['budget', 'sector']) first"
-            )
-        if X.index.has_duplicates:
-            raise DataError(
-                f"{int(X.index.duplicated().sum())} (budget, sector) rows occur twice in the signals; keep one"
-            )
+    def _chosen(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns in use, or raise if the signals lack them."""
         if self.method not in LEARNED:
             if self.method not in X.columns:
                 guess = nearest(self.method, [*map(str, X.columns), *LEARNED])
@@ -326,31 +326,25 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
             )
         return X[columns]
 
-    def _scores(self, X: pd.DataFrame) -> tuple[Any, Any]:
+    def _scores(self, X: pd.DataFrame) -> tuple[FloatArray, ObjectArray]:
         if not hasattr(self, "model_"):
             raise DataError("this SectorRanker is not fitted; call fit(X, y) first")
-        frame = self._signals(X)
+        frame = self._chosen(X)
         groups = _budgets(frame)
         return self._raw(self.model_, _standardised(frame, groups)), groups
 
-    def _scale(self, X: pd.DataFrame) -> Any:
-        """Return each row's volatility, or 1 where the signals have none."""
-        if "volatility" not in X.columns:
-            return np.ones(len(X))
-        volatility = X["volatility"].to_numpy(dtype=float)
-        return np.where(np.isfinite(volatility) & (volatility > 0), volatility, np.nanmedian(volatility))
-
-    def _learn(self, values: Any, target: Any, groups: Any) -> Any:
+    def _learn(self, values: FloatArray, target: FloatArray, groups: ObjectArray) -> FloatArray | Booster:
         if self.method == "ridge":
             return _ridge(values, target, float(self.penalty_ or 0.0))
         if self.method == "lambdamart":
             return _lambdamart(values, target, groups, self.random_state)
         return np.ones(1)
 
-    def _raw(self, model: Any, values: Any) -> Any:
-        return model.predict(values) if self.method == "lambdamart" else values @ model
+    def _raw(self, model: FloatArray | Booster, values: FloatArray) -> FloatArray:
+        raw = values @ model if isinstance(model, np.ndarray) else model.predict(values)
+        return np.asarray(raw, dtype=float)
 
-    def _best_penalty(self, values: Any, target: Any, groups: Any) -> float:
+    def _best_penalty(self, values: FloatArray, target: FloatArray, groups: ObjectArray) -> float:
         """Choose the ridge penalty by leaving budgets out; the largest if none beats expecting nothing."""
         best, least = RIDGE_GRID[-1], float((target**2).sum())
         for penalty in reversed(RIDGE_GRID):
@@ -364,29 +358,42 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
                 best, least = penalty, error
         return best
 
-    def _rank_interval(self, expected: Any, scale: Any) -> tuple[Any, Any]:
+    def _rank_interval(self, expected: FloatArray, scale: FloatArray) -> tuple[IntArray, IntArray]:
         """Return the interval of ranks when residuals of past budgets strike the sectors at random."""
         rng = np.random.default_rng(self.random_state)
         pool = (self.residuals_["residual"] / self.residuals_["scale"]).to_numpy()
         drawn = expected + scale * rng.choice(pool, size=(RANK_DRAWS, len(expected)))
         ranks = (-drawn).argsort(axis=1).argsort(axis=1) + 1
-        tail = (1 - self.coverage) / 2
-        return tuple(np.quantile(ranks, q, axis=0, method="nearest").astype(int) for q in (tail, 1 - tail))
+        tail = (1 - self.level) / 2
+        low, high = np.quantile(ranks, [tail, 1 - tail], axis=0, method="nearest").astype(int)
+        return low, high
 
-    def _why(self, X: pd.DataFrame, groups: Any) -> list[str]:
+    def _why(self, X: pd.DataFrame, groups: ObjectArray) -> list[str]:
         """Name the signal that moves each sector most, with its standard score."""
-        frame = self._signals(X)
+        frame = self._chosen(X)
         values = _standardised(frame, groups)
-        weight = self.model_ if self.method == "ridge" else np.ones(values.shape[1])
+        weight = self.model_ if isinstance(self.model_, np.ndarray) else np.ones(values.shape[1])
         top = np.abs(values * weight).argmax(axis=1)
         return [f"{frame.columns[k]} {values[i, k]:+.1f} sd" for i, k in enumerate(top)]
 
 
-def _budgets(frame: pd.DataFrame) -> Any:
-    return np.array([str(getattr(b, "date", lambda b=b: b)()) for b in frame.index.get_level_values(0)])
+def _budgets(frame: pd.DataFrame) -> ObjectArray:
+    """Return the name of each row's budget."""
+    return np.array(budget_names(frame.index.get_level_values(0)), dtype=object)
 
 
-def _standardised(frame: pd.DataFrame, groups: Any) -> Any:
+def _scale(signals: pd.DataFrame) -> FloatArray:
+    """Return each row's volatility, or 1 where the signals have none."""
+    if "volatility" not in signals.columns:
+        return np.ones(len(signals))
+    volatility = signals["volatility"].to_numpy(dtype=float)
+    usable = np.isfinite(volatility) & (volatility > 0)
+    if not usable.any():
+        raise DataError("volatility is missing or zero throughout; drop the column")
+    return np.where(usable, volatility, np.nanmedian(volatility))
+
+
+def _standardised(frame: pd.DataFrame, groups: ObjectArray) -> FloatArray:
     """Return signals as standard scores within each budget; a missing signal becomes 0, the average."""
     values = frame.to_numpy(dtype=float).copy()
     for budget in dict.fromkeys(groups.tolist()):
@@ -401,34 +408,36 @@ def _standardised(frame: pd.DataFrame, groups: Any) -> Any:
     return values
 
 
-def _centred(target: Any, groups: Any) -> Any:
+def _centred(target: FloatArray, groups: ObjectArray) -> FloatArray:
     out = np.asarray(target, dtype=float).copy()
     for budget in dict.fromkeys(groups.tolist()):
         out[groups == budget] -= out[groups == budget].mean()
     return out
 
 
-def _within(raw: Any, method: str) -> Any:
+def _within(raw: FloatArray, method: str) -> FloatArray:
     """Return scores of one budget as they enter the expected return: standardised unless ridge."""
     if method == "ridge":
         return raw - raw.mean()
     spread = raw.std()
-    return (raw - raw.mean()) / spread if spread > 1e-12 else np.zeros_like(raw)
+    return np.zeros_like(raw) if spread <= 1e-12 else (raw - raw.mean()) / spread
 
 
-def _slope(raw: Any, target: Any, groups: Any) -> float:
+def _slope(raw: FloatArray, target: FloatArray, groups: ObjectArray) -> float:
     """Return the return per standard score, not below 0: a signal is not turned round by its own past."""
     z = np.concatenate([_within(raw[groups == b], "") for b in dict.fromkeys(groups.tolist())])
     y = np.concatenate([target[groups == b] for b in dict.fromkeys(groups.tolist())])
     return max(float(z @ y / max(z @ z, 1e-12)), 0.0)
 
 
-def _ridge(values: Any, target: Any, penalty: float) -> Any:
+def _ridge(values: FloatArray, target: FloatArray, penalty: float) -> FloatArray:
     p = values.shape[1]
-    return np.linalg.solve(values.T @ values + penalty * np.eye(p), values.T @ target)
+    return np.asarray(
+        np.linalg.solve(values.T @ values + penalty * np.eye(p), values.T @ target), dtype=np.float64
+    )
 
 
-def _lambdamart(values: Any, target: Any, groups: Any, seed: int) -> Any:
+def _lambdamart(values: FloatArray, target: FloatArray, groups: ObjectArray, seed: int) -> Booster:
     """Fit boosted trees for the order within budgets; labels are quintiles of the return."""
     lightgbm = require("lightgbm", extra="basir")
     order = np.argsort(groups, kind="stable")
@@ -443,12 +452,12 @@ def _lambdamart(values: Any, target: Any, groups: Any, seed: int) -> Any:
         reg_lambda=10.0, label_gain=[0, 1, 3, 7, 15], random_state=seed, deterministic=True, force_row_wise=True,
         n_jobs=1, verbose=-1,
     )  # fmt: skip
-    booster = model.fit(values[order], grades[order], group=sizes.tolist()).booster_
+    booster: Booster = model.fit(values[order], grades[order], group=sizes.tolist()).booster_
     return booster
 
 
-def _conformal_quantile(sizes: Any, coverage: float) -> float:
-    """Return the ceil((n + 1) coverage)-th smallest residual size; the largest if n is too small."""
+def _conformal_quantile(sizes: FloatArray, level: float) -> float:
+    """Return the ceil((n + 1) level)-th smallest residual size; the largest if n is too small."""
     ordered = np.sort(sizes)
-    k = int(np.ceil((len(ordered) + 1) * coverage))
+    k = int(np.ceil((len(ordered) + 1) * level))
     return float(ordered[min(k, len(ordered)) - 1])

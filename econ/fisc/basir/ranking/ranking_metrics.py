@@ -5,36 +5,45 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
 
+from fisc.basir.options import RelevanceKind
+from fisc.basir.plots import plot_skill
 from fisc.basir.ranking.chance import (
     RELEVANCE_KINDS,
-    RelevanceKind,
     chance_corrected_ndcg,
     gains,
     ndcg,
     ndcg_expectation,
 )
+from fisc.basir.ranking.signals import budget_names
 from fisc.core import (
     DataError,
     DataWarning,
+    FloatArray,
     Provenance,
+    TableLike,
+    as_dated,
+    as_frame,
     check_array,
     check_option,
     check_seed,
     check_table,
     check_whole,
+    is_table,
     record,
+    renamed,
 )
-from fisc.report import Result
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-    from fisc.report import Section
 
 __all__ = ["RankingScore", "evaluate_ranking"]
 
@@ -62,7 +71,7 @@ class RankingScore(Result):
 
     table: pd.DataFrame
     by_budget: pd.DataFrame
-    relevance_kind: str
+    relevance_kind: RelevanceKind
     dropped: int
     provenance: Provenance
 
@@ -82,14 +91,10 @@ class RankingScore(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw skill budget by budget against chance."""
-        from fisc.basir.plots import plot_skill
-
         return plot_skill(self.by_budget, self.table, ax=ax)
 
     def section(self) -> Section:
         """Return a report section with the figure and the two tables."""
-        from fisc.report import Figure, Section, Table
-
         tau = self.table.loc["kendall_tau"]
         return Section(
             "Skill against chance",
@@ -111,22 +116,23 @@ class RankingScore(Result):
         )
 
 
+@renamed(seed="random_state")
 def evaluate_ranking(
-    returns: Any,
-    scores: Any,
+    returns: npt.ArrayLike | TableLike,
+    scores: npt.ArrayLike | TableLike,
     *,
     relevance_kind: RelevanceKind,
-    budgets: Any = None,
+    budgets: Iterable[object] | None = None,
     k: Sequence[int] = (3, 5, 10),
     ends: int = 5,
     draws: int = 2000,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> RankingScore:
     """Compare rankings of sectors with what came out, budget by budget.
 
     Parameters
     ----------
-    returns : DataFrame (n_budgets, n_sectors), or array_like (n_items,)
+    returns : table (n_budgets, n_sectors), or array_like (n_items,)
         Realised returns as fractions (0.01 is one per cent), abnormal ones for preference.
     scores : as `returns`
         Higher means expected to do better; its sign is the call for the sign accuracy.
@@ -140,7 +146,8 @@ def evaluate_ranking(
         Sectors held long at the top and short at the bottom (at most a third of the list each).
     draws : int
         Resamples of budgets for the intervals.
-    seed : int
+    random_state : int
+        Seed of the resamples.
 
     Returns
     -------
@@ -162,14 +169,12 @@ def evaluate_ranking(
     >>> float(evaluate_ranking(out, out, relevance_kind="rank").table.loc["ndcg_corrected", "mean"])
     1.0
     """
-    import pandas as pd
-
     check_option("relevance_kind", relevance_kind, RELEVANCE_KINDS)
     if not isinstance(k, (tuple, list)):
         raise DataError(f"k={k!r:.80}; give a tuple of numbers of positions such as (3, 5, 10)")
     k = tuple(check_whole("a number of positions of k", n, least=1) for n in k)
     ends, draws = check_whole("ends", ends, least=1), check_whole("draws", draws, least=1)
-    seed = check_seed("seed", seed)
+    random_state = check_seed("random_state", random_state)
     groups, total = _groups(returns, scores, budgets)
     rows, dropped = {}, total
     for name, (y, s) in groups.items():
@@ -186,36 +191,32 @@ def evaluate_ranking(
         notes.append(f"{dropped} of {total} items have no score or no return and are left out")
         warnings.warn(notes[0], DataWarning, stacklevel=2)
     by_budget = pd.DataFrame.from_dict(rows, orient="index").rename_axis("budget")
-    table = _table(by_budget, tuple(k), draws, seed)
+    table = _table(by_budget, tuple(k), draws, random_state)
     history = record(
         options={"relevance_kind": relevance_kind, "k": list(k), "ends": ends, "draws": draws},
         inputs={"returns": np.concatenate([g[0] for g in groups.values()]),
                 "scores": np.concatenate([g[1] for g in groups.values()])},
-        seed=seed, notes=notes,
+        seed=random_state, notes=notes,
     )  # fmt: skip
     return RankingScore(table, by_budget, relevance_kind, dropped, history)
 
 
-def _groups(returns: Any, scores: Any, budgets: Any) -> tuple[dict[str, tuple[Any, Any]], int]:
+def _groups(
+    returns: npt.ArrayLike | TableLike, scores: npt.ArrayLike | TableLike, budgets: Iterable[object] | None
+) -> tuple[dict[str, tuple[FloatArray, FloatArray]], int]:
     """Return (returns, scores) of each budget, and the number of items."""
-    import pandas as pd
-
-    if isinstance(returns, pd.DataFrame) != isinstance(scores, pd.DataFrame):
-        raise DataError("returns and scores must both be DataFrames (budgets by sectors) or both be vectors")
-    if isinstance(returns, pd.DataFrame):
-        returns = check_table("returns", returns, what="returns, budgets by sectors")
-        scores = check_table("scores", scores, what="scores, budgets by sectors")
-        if returns.index.has_duplicates or scores.index.has_duplicates:
-            raise DataError("a budget occurs twice in returns or scores; keep one row a budget")
-        shared = returns.index.intersection(scores.index), returns.columns.intersection(scores.columns)
+    if is_table(returns) != is_table(scores):
+        raise DataError("returns and scores must both be tables (budgets by sectors) or both be vectors")
+    if is_table(returns) and is_table(scores):
+        out, said = _budget_rows("returns", returns), _budget_rows("scores", scores)
+        shared = out.index.intersection(said.index), out.columns.intersection(said.columns)
         if not len(shared[0]) or not len(shared[1]):
             raise DataError(
                 "returns and scores share no budgets or no sectors; their indexes and columns must match"
             )
-        y = returns.loc[shared[0], shared[1]].to_numpy(dtype=float)
-        s = scores.loc[shared[0], shared[1]].to_numpy(dtype=float)
-        names = [str(getattr(b, "date", lambda b=b: b)()) for b in shared[0]]
-        return {name: (y[i], s[i]) for i, name in enumerate(names)}, int(y.size)
+        y = out.loc[shared[0], shared[1]].to_numpy(dtype=float)
+        s = said.loc[shared[0], shared[1]].to_numpy(dtype=float)
+        return {name: (y[i], s[i]) for i, name in enumerate(budget_names(shared[0]))}, int(y.size)
     y = check_array("returns", returns, what="one return an item", missing=True)
     s = check_array("scores", scores, what="one score an item", missing=True)
     if y.ndim != 1 or y.shape != s.shape:
@@ -230,9 +231,21 @@ def _groups(returns: Any, scores: Any, budgets: Any) -> tuple[dict[str, tuple[An
     return {str(b): (y[labels == b], s[labels == b]) for b in dict.fromkeys(labels.tolist())}, int(y.size)
 
 
-def _one_budget(y: Any, s: Any, kind: RelevanceKind, ks: tuple[int, ...], ends: int) -> dict[str, float]:
-    from scipy import stats
+def _budget_rows(name: str, table: TableLike) -> pd.DataFrame:
+    """Return a row for each budget, by the table's dates where it has any."""
+    what = f"{name}, budgets by sectors"
+    frame = as_frame(name, table, what=what)
+    if (frame.dtypes == "datetime64[us]").any():
+        frame = as_dated(name, frame, what=what)
+    frame = check_table(name, frame, what=what)
+    if frame.index.has_duplicates:
+        raise DataError(f"a budget occurs twice in {name}; keep one row for each budget")
+    return frame
 
+
+def _one_budget(
+    y: FloatArray, s: FloatArray, kind: RelevanceKind, ks: tuple[int, ...], ends: int
+) -> dict[str, float]:
     n = len(y)
     gain = gains(y, kind)
     usable = bool((gain > 0).any() and np.ptp(gain) > 0)
@@ -264,15 +277,13 @@ def _one_budget(y: Any, s: Any, kind: RelevanceKind, ks: tuple[int, ...], ends: 
     return row
 
 
-def _table(by_budget: pd.DataFrame, ks: tuple[int, ...], draws: int, seed: int) -> pd.DataFrame:
-    import pandas as pd
-
+def _table(by_budget: pd.DataFrame, ks: tuple[int, ...], draws: int, random_state: int) -> pd.DataFrame:
     names = ["ndcg_corrected", "ndcg", "kendall_tau", "spearman"]
     names += [f"precision_{k}" for k in ks if f"precision_{k}" in by_budget] + [
         "sign_accuracy",
         "long_short_pct",
     ]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     n = len(by_budget)
     picks = rng.integers(0, n, (draws, n))
     rows = {}

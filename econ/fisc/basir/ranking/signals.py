@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import importlib.resources
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from fisc.basir.sectors.mentions import surprise
-from fisc.core import DataError, DataWarning, check_number, check_table, check_whole
+from fisc.core import (
+    DataError,
+    DataWarning,
+    TableLike,
+    as_dated,
+    as_frame,
+    check_number,
+    check_table,
+    check_whole,
+)
+from fisc.data import load_budget_attention, load_budget_returns
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["index_sectors", "packaged_signals", "ranking_signals", "sector_returns"]
+__all__ = [
+    "budget_names",
+    "index_sectors",
+    "packaged_signals",
+    "ranking_signals",
+    "returns_by_budget",
+    "sector_returns",
+    "signals_by_budget",
+]
 
 MOMENTUM_DAYS = 21
 
@@ -39,28 +55,29 @@ def index_sectors() -> dict[str, list[str]]:
 
 
 def ranking_signals(
-    mentions: pd.DataFrame,
-    returns: pd.Series,
+    mentions: TableLike,
+    returns: pd.Series[float] | TableLike,
     *,
     groups: Mapping[str, Sequence[str]],
-    budgets: Sequence[Any] | None = None,
-    prices: pd.DataFrame | None = None,
+    budgets: Iterable[str | dt.date] | None = None,
+    prices: TableLike | None = None,
     market: str | None = None,
 ) -> pd.DataFrame:
     """Build the signals of each budget and asset from what was known when the speech ended.
 
     Parameters
     ----------
-    mentions : DataFrame, shape (n_speeches, n_sectors)
-        Attention, indexed by date: `fisc.data.load_budget_attention()` or ``attention(...).mentions``.
-    returns : Series
-        Abnormal returns, per cent, indexed by (budget, asset); only earlier budgets are used.
+    mentions : table, shape (n_speeches, n_sectors)
+        Attention by date: `fisc.data.load_budget_attention()` or ``attention(...).mentions``.
+    returns : Series or table
+        Abnormal returns, per cent, by (budget, asset); only earlier budgets are used. A table has the
+        columns budget, sector and one of returns.
     groups : mapping of str to list of str
         Sectors of each asset; `index_sectors` for NIFTY indices.
     budgets : sequence of dates, optional
         Budgets to build signals for; by default those of `returns`.
-    prices : DataFrame, optional
-        Closing prices of the assets, for momentum (last 21 days up to the day before), beta and volatility
+    prices : table, optional
+        Closing prices of the assets by day, for momentum (last 21 days up to the day before), beta and volatility
         (per cent a day, 250 days).
     market : str, optional
         Column of `prices` that is the market.
@@ -76,20 +93,26 @@ def ranking_signals(
     DataError
         If a budget has no speech among the mentions, or a sector is unknown.
     """
-    import pandas as pd
-
-    unknown = sorted({s for members in groups.values() for s in members} - set(mentions.columns))
+    speech = as_dated("mentions", mentions, what="mentions, one row for each speech")
+    unknown = sorted({s for members in groups.values() for s in members} - set(speech.columns))
     if unknown:
         raise DataError(f"groups name sectors that mentions lacks: {', '.join(unknown[:5])}")
-    speech = mentions.copy()
-    speech.index = pd.to_datetime(speech.index)
     news = surprise(speech)
-    past = returns.copy()
+    past = returns_by_budget(returns)
     past.index = pd.MultiIndex.from_arrays(
         [pd.to_datetime(past.index.get_level_values(0)), past.index.get_level_values(1)],
         names=["budget", "sector"],
     )
-    wanted = pd.to_datetime(list(budgets)) if budgets is not None else past.index.get_level_values(0).unique()
+    closes = None if prices is None else as_dated("prices", prices, what="closing prices by day")
+    if closes is not None and market is not None and market not in closes.columns:
+        raise DataError(
+            f"market={market!r} is not a column of prices ({', '.join(map(str, closes.columns[:8]))})"
+        )
+    wanted = (
+        pd.DatetimeIndex([pd.Timestamp(b) for b in budgets])
+        if budgets is not None
+        else past.index.get_level_values(0).unique()
+    )
     rows = []
     for budget in sorted(wanted):
         if budget not in speech.index:
@@ -100,7 +123,7 @@ def ranking_signals(
         assets = (
             past.loc[budget].index
             if budget in past.index.get_level_values(0)
-            else pd.Index([a for a in groups if prices is None or a in prices.columns])
+            else pd.Index([a for a in groups if closes is None or a in closes.columns])
         )
         last = before.groupby(level=1).last() if len(before) else pd.Series(dtype=float)
         for asset in assets:
@@ -113,7 +136,7 @@ def ranking_signals(
                     "attention": float(speech.loc[budget, members].sum()),
                     "surprise": float(news.loc[budget, members].sum(min_count=1)),
                     "last_budget": float(last.get(asset, np.nan)),
-                    **(_price_signals(prices, asset, budget, market) if prices is not None else {}),
+                    **(_price_signals(closes, asset, budget, market) if closes is not None else {}),
                 }
             )  # fmt: skip
     if not rows:
@@ -121,7 +144,7 @@ def ranking_signals(
     return pd.DataFrame(rows).set_index(["budget", "sector"])
 
 
-def packaged_signals() -> tuple[pd.DataFrame, pd.Series]:
+def packaged_signals() -> tuple[pd.DataFrame, pd.Series[float]]:
     """Return signals and abnormal returns (per cent) of the budgets that ship with fisc, 2017 to 2021.
 
     Returns
@@ -131,10 +154,6 @@ def packaged_signals() -> tuple[pd.DataFrame, pd.Series]:
     Series
         Abnormal returns, per cent.
     """
-    import pandas as pd
-
-    from fisc.data import load_budget_attention, load_budget_returns
-
     table = load_budget_returns()
     index = pd.MultiIndex.from_arrays(
         [pd.to_datetime(table["date"]), table["index"]], names=["budget", "sector"]
@@ -146,10 +165,10 @@ def packaged_signals() -> tuple[pd.DataFrame, pd.Series]:
 
 
 def sector_returns(
-    prices: pd.DataFrame,
-    members: Mapping[str, str] | pd.Series,
+    prices: TableLike,
+    members: Mapping[str, str] | pd.Series[str],
     *,
-    weights: pd.DataFrame | None = None,
+    weights: TableLike | None = None,
     at_least: int = 3,
     winsorise: float = 0.0,
 ) -> pd.DataFrame:
@@ -157,11 +176,11 @@ def sector_returns(
 
     Parameters
     ----------
-    prices : DataFrame, shape (n_days, n_stocks)
-        Closing prices adjusted for splits.
+    prices : table, shape (n_days, n_stocks)
+        Closing prices adjusted for splits, by day.
     members : mapping or Series of stock to sector
         As of the time studied: today's members applied to the past leave out those that failed.
-    weights : DataFrame, optional
+    weights : table, optional
         Market values of the stocks on each day; yesterday's are used. Equal weights by default.
     at_least : int
         Constituents that must trade for a day's return; a sector with fewer members is dropped with a
@@ -188,19 +207,22 @@ def sector_returns(
     >>> round(float(sector_returns(p, {"A": "Steel", "B": "Steel", "C": "Steel"})["Steel"].iloc[1]), 4)
     106.6667
     """
-    import pandas as pd
-
-    prices = check_table("prices", prices, what="prices, one row a day and one column an asset")
-    if ((prices <= 0).to_numpy()).any():
+    what = "prices, one row for each day and one column for each asset"
+    closes = check_table("prices", as_dated("prices", prices, what=what), what=what, dates=True).sort_index()
+    if ((closes <= 0).to_numpy()).any():
         raise DataError("prices holds zero or negative values; leave missing prices empty")
+    values = None
     if weights is not None:
-        weights = check_table("weights", weights, what="weights, of the shape of prices")
+        what = "market values by day, one column for each asset"
+        values = check_table("weights", as_dated("weights", weights, what=what), what=what, dates=True)
     winsorise = check_number("winsorise", winsorise, least=0, below=0.5, what="a share of one end")
     at_least = check_whole("at_least", at_least, least=1)
     if not isinstance(members, (Mapping, pd.Series)):
-        raise DataError(f"members is a {type(members).__name__}; give a mapping of price columns to sectors")
+        raise DataError(
+            f"members is of type {type(members).__name__}; give a mapping of price columns to sectors"
+        )
     table = pd.Series(dict(members))
-    held = table[table.index.isin(prices.columns)]
+    held = table[table.index.isin(closes.columns)]
     counts = held.value_counts()
     small = counts[counts < at_least]
     if len(small):
@@ -213,24 +235,69 @@ def sector_returns(
     kept = counts[counts >= at_least].index
     if not len(kept):
         raise DataError(
-            f"no sector has {at_least} constituents among {prices.shape[1]} price columns; check the membership"
+            f"no sector has {at_least} constituents among {closes.shape[1]} price columns; check the membership"
         )
-    returns = prices.pct_change(fill_method=None)
+    returns = closes.pct_change(fill_method=None)
     if winsorise:
         low, high = returns.quantile(winsorise, axis=1), returns.quantile(1 - winsorise, axis=1)
         returns = returns.clip(low, high, axis=0)
     levels = {}
     for sector in sorted(kept):
         block = returns[held.index[held == sector]]
-        share = weights.reindex(columns=block.columns).shift(1) if weights is not None else block * 0 + 1
+        share = (
+            values.reindex(index=block.index, columns=block.columns).shift(1)
+            if values is not None
+            else block * 0 + 1
+        )
         share = share.where(block.notna())
         enough = block.notna().sum(axis=1) >= at_least
         daily = ((block * share).sum(axis=1) / share.sum(axis=1)).where(enough)
         daily.iloc[0] = 0.0
         levels[sector] = 100 * (1 + daily.fillna(0.0)).cumprod().where(daily.notna())
-    out = pd.DataFrame(levels, index=prices.index)
+    out = pd.DataFrame(levels, index=closes.index)
     out.attrs["dropped"] = {str(k): int(v) for k, v in small.items()}
     return out
+
+
+def signals_by_budget(table: TableLike) -> pd.DataFrame:
+    """Return signals by (budget, sector): the index, or columns of these names."""
+    frame = _by_budget("signals", table)
+    if frame.index.has_duplicates:
+        raise DataError(
+            f"{int(frame.index.duplicated().sum())} (budget, sector) rows occur twice in the signals; keep one"
+        )
+    return frame
+
+
+def returns_by_budget(returns: pd.Series[float] | TableLike) -> pd.Series[float]:
+    """Return returns by (budget, sector), from a series or a table with one column beside these two."""
+    if not isinstance(returns, pd.Series):
+        frame = _by_budget("returns", returns)
+        if frame.shape[1] != 1:
+            raise DataError(
+                f"returns has {frame.shape[1]} columns beside budget and sector; give one, of returns in per cent"
+            )
+        return frame.iloc[:, 0].copy()
+    if returns.index.nlevels != 2:
+        raise DataError("returns must be indexed by (budget, sector); set_index(['budget', 'sector']) first")
+    return returns.copy()
+
+
+def budget_names(budgets: Iterable[object]) -> list[str]:
+    """Return budgets as text, days as ``YYYY-MM-DD``."""
+    return [str(b.date()) if isinstance(b, dt.datetime) else str(b) for b in budgets]
+
+
+def _by_budget(name: str, table: TableLike) -> pd.DataFrame:
+    frame = as_frame(name, table, what="a table by (budget, sector)")
+    if frame.index.nlevels == 2:
+        return frame
+    if not {"budget", "sector"} <= set(frame.columns):
+        raise DataError(
+            f"{name} must be indexed by (budget, sector) or have columns of these names; it has "
+            f"{', '.join(map(str, frame.columns[:8]))}"
+        )
+    return frame.set_index(["budget", "sector"])
 
 
 def _price_signals(

@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from fisc.basir.sectors.encoder import Encoded, Encoder
 from fisc.basir.sectors.taxonomy import Taxonomy
+from fisc.core import BoolArray, Float32Array, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 __all__ = ["EMBEDDING_FEATURES", "LabelVectors", "embedding_features", "label_vectors"]
 
@@ -51,18 +56,29 @@ class LabelVectors:
         The phrases.
     """
 
-    description: Any
-    name: Any
-    phrase: Any
-    token: Any
-    first: Any
-    owner: Any
-    core: Any
+    description: Float32Array
+    name: Float32Array
+    phrase: Float32Array
+    token: Float32Array
+    first: IntArray
+    owner: IntArray
+    core: BoolArray
     words: tuple[str, ...]
 
 
+# By model and not by encoder: an exported graph gives the vectors of the model that it was made from.
+_KNOWN: WeakKeyDictionary[SentenceTransformer, dict[str, LabelVectors]] = WeakKeyDictionary()
+
+
 def label_vectors(taxonomy: Taxonomy, encoder: Encoder) -> LabelVectors:
-    """Encode the names, descriptions and phrases of a taxonomy once."""
+    """Return the vectors of a taxonomy's names, descriptions and phrases, computed once for each model."""
+    known = _KNOWN.setdefault(encoder.model, {})
+    if taxonomy.fingerprint not in known:
+        known[taxonomy.fingerprint] = _encoded(taxonomy, encoder)
+    return known[taxonomy.fingerprint]
+
+
+def _encoded(taxonomy: Taxonomy, encoder: Encoder) -> LabelVectors:
     phrases = [
         (j, text, kind in ("name", "keyword"))
         for j, sector in enumerate(taxonomy.sectors)
@@ -84,7 +100,7 @@ def label_vectors(taxonomy: Taxonomy, encoder: Encoder) -> LabelVectors:
     )
 
 
-def phrase_scores(labels: LabelVectors, text: Encoded) -> Any:
+def phrase_scores(labels: LabelVectors, text: Encoded) -> FloatArray:
     """Return the late interaction of each phrase with a text.
 
     Each word piece of the phrase takes the most similar word piece of the text, and the phrase
@@ -100,7 +116,7 @@ def phrase_scores(labels: LabelVectors, text: Encoded) -> Any:
     return np.add.reduceat(best, labels.first) / sizes
 
 
-def embedding_features(labels: LabelVectors, texts: Sequence[str], coded: Sequence[Encoded]) -> Any:
+def embedding_features(labels: LabelVectors, texts: Sequence[str], coded: Sequence[Encoded]) -> FloatArray:
     """Score every (text, sector) pair.
 
     Parameters
@@ -134,7 +150,7 @@ def embedding_features(labels: LabelVectors, texts: Sequence[str], coded: Sequen
     return out
 
 
-def _clause_vectors(raw: str, text: Encoded) -> Any:
+def _clause_vectors(raw: str, text: Encoded) -> Float32Array:
     """Return one vector a clause: the mean of its word pieces, in the context of the whole text.
 
     Several sectors in one sentence average out in its single vector; a clause mostly has one.
@@ -147,10 +163,11 @@ def _clause_vectors(raw: str, text: Encoded) -> Any:
     if not parts:
         return text.pooled[None, :]
     vectors = np.stack(parts)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit: Float32Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
-def _mean_of_best(scores: Any, starts: Any, k: int) -> Any:
+def _mean_of_best(scores: FloatArray, starts: IntArray, k: int) -> FloatArray:
     """Return the mean of the k largest scores in each group of neighbouring entries."""
     stops = np.append(starts[1:], len(scores))
     return np.array([np.sort(scores[a:b])[-k:].mean() for a, b in zip(starts, stops, strict=True)])

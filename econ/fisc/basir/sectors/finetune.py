@@ -10,13 +10,13 @@ import os
 import random
 import tempfile
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+from sklearn.model_selection import KFold
 
 from fisc.basir.sectors.encoder import Encoder
 from fisc.basir.sectors.taxonomy import Taxonomy
-from fisc.core import DataError, MissingExtraError, require
+from fisc.core import AnyArray, DataError, IntArray, MissingExtraError, require
 
 __all__ = ["cross_fitted_encoders", "finetune_encoder", "training_pairs"]
 
@@ -29,27 +29,15 @@ CROSS_FIT_FOLDS = 2
 
 
 def training_pairs(
-    taxonomy: Taxonomy, texts: list[str], targets: Any, *, seed: int = 0
+    taxonomy: Taxonomy, texts: list[str], targets: AnyArray, *, random_state: int = 0
 ) -> tuple[list[str], list[str]]:
     """Build (anchor, label text) pairs for the contrastive loss.
 
     Each labelled text is paired with "name: description" of each of its sectors; a few of every
     sector's own phrases are paired with it too, so that sectors without a labelled text move along.
-
-    Parameters
-    ----------
-    taxonomy : Taxonomy
-    texts : list of str
-    targets : ndarray of 0/1, shape (n_texts, n_sectors)
-    seed : int
-        Of the choice of phrases.
-
-    Returns
-    -------
-    list of str, list of str
-        Anchors and positives, of the same length.
+    Returns anchors and positives, of the same length; targets are 0/1, shape (n_texts, n_sectors).
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     label_texts = [f"{s.name}: {s.description}" for s in taxonomy.sectors]
     anchors, positives = [], []
     for i, j in zip(*np.nonzero(targets), strict=True):
@@ -67,27 +55,14 @@ def training_pairs(
 
 
 def finetune_encoder(
-    encoder: Encoder, taxonomy: Taxonomy, texts: list[str], targets: Any, *, seed: int = 0
+    encoder: Encoder, taxonomy: Taxonomy, texts: list[str], targets: AnyArray, *, random_state: int = 0
 ) -> Encoder:
     """Return a copy of the sentence model trained to bring texts near their sectors.
 
     The loss is the multiple-negatives ranking loss (Henderson et al., 2017): within a batch a text
-    shall be nearer to its own sector than to those of the other texts.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Left as it is.
-    taxonomy : Taxonomy
-    texts : list of str
-    targets : ndarray of 0/1, shape (n_texts, n_sectors)
-    seed : int
-        Same seed, same weights: the run uses one thread and leaves the global random states as it
-        found them.
-
-    Returns
-    -------
-    Encoder
+    shall be nearer to its own sector than to those of the other texts. Same `random_state`, same
+    weights: the run uses one thread and leaves the global random states as it found them. Targets are
+    0/1, shape (n_texts, n_sectors).
 
     Raises
     ------
@@ -102,13 +77,13 @@ def finetune_encoder(
     _check_training_installed()
     import torch
 
-    dataset: Any = importlib.import_module("datasets").Dataset
+    dataset = importlib.import_module("datasets").Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from transformers import PrinterCallback
 
-    anchors, positives = training_pairs(taxonomy, texts, targets, seed=seed)
-    with _deterministic(seed), tempfile.TemporaryDirectory() as scratch:
+    anchors, positives = training_pairs(taxonomy, texts, targets, random_state=random_state)
+    with _deterministic(random_state), tempfile.TemporaryDirectory() as scratch:
         model = copy.deepcopy(encoder.model)
         steps = EPOCHS * -(-len(anchors) // BATCH)
         arguments = SentenceTransformerTrainingArguments(
@@ -117,8 +92,8 @@ def finetune_encoder(
             per_device_train_batch_size=BATCH,
             learning_rate=LEARNING_RATE,
             warmup_steps=max(1, steps // 10),
-            seed=seed,
-            data_seed=seed,
+            seed=random_state,
+            data_seed=random_state,
             use_cpu=True,
             report_to="none",
             save_strategy="no",
@@ -144,17 +119,17 @@ def finetune_encoder(
 
 
 def cross_fitted_encoders(
-    encoder: Encoder, taxonomy: Taxonomy, texts: list[str], targets: Any, *, seed: int = 0
-) -> Iterator[tuple[Any, Encoder]]:
+    encoder: Encoder, taxonomy: Taxonomy, texts: list[str], targets: AnyArray, *, random_state: int = 0
+) -> Iterator[tuple[IntArray, Encoder]]:
     """Yield (rows, encoder fine-tuned without these rows), so that training features are out of fold.
 
     A model scores the texts that it was trained on too well; weights learned from such scores would
     trust it too much on new texts.
     """
-    from sklearn.model_selection import KFold
-
-    for train, test in KFold(CROSS_FIT_FOLDS, shuffle=True, random_state=seed).split(texts):
-        tuned = finetune_encoder(encoder, taxonomy, [texts[i] for i in train], targets[train], seed=seed)
+    for train, test in KFold(CROSS_FIT_FOLDS, shuffle=True, random_state=random_state).split(texts):
+        tuned = finetune_encoder(
+            encoder, taxonomy, [texts[i] for i in train], targets[train], random_state=random_state
+        )
         yield test, tuned
 
 

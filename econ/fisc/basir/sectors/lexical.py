@@ -6,13 +6,15 @@ import dataclasses
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from fisc.basir.sectors.taxonomy import Taxonomy
 from fisc.basir.text.tokens import Token, tokenize
+from fisc.core import AnyArray, DataError, FloatArray, IntArray
 
 __all__ = ["LEXICAL_FEATURES", "Hit", "LexicalIndex"]
 
@@ -85,7 +87,7 @@ class LexicalIndex:
         characters = _character_vectorizer().fit(corpus)
         self._prepare(taxonomy, words, characters)
 
-    def _prepare(self, taxonomy: Taxonomy, words: Any, characters: Any) -> None:
+    def _prepare(self, taxonomy: Taxonomy, words: TfidfVectorizer, characters: TfidfVectorizer) -> None:
         self.taxonomy = taxonomy
         self._by_first = _index_phrases(taxonomy)
         self._bags = _phrase_bags(self._by_first, len(taxonomy))
@@ -98,7 +100,7 @@ class LexicalIndex:
         )
         self._bm25 = _bm25_weights(documents, words)
 
-    def arrays(self) -> dict[str, Any]:
+    def arrays(self) -> dict[str, AnyArray]:
         """Return vocabularies and inverse document frequencies, from which `from_arrays` builds the same index."""
         out = {}
         for name, vectorizer in (("words", self._words), ("characters", self._characters)):
@@ -107,14 +109,18 @@ class LexicalIndex:
         return out
 
     @classmethod
-    def from_arrays(cls, taxonomy: Taxonomy, arrays: dict[str, Any]) -> LexicalIndex:
+    def from_arrays(cls, taxonomy: Taxonomy, arrays: Mapping[str, AnyArray]) -> LexicalIndex:
         """Build the index that `arrays` described, without the texts it was made from."""
         index = cls.__new__(cls)
         rebuilt = []
         for name, make in (("words", _word_vectorizer), ("characters", _character_vectorizer)):
-            terms = [str(t) for t in arrays[f"{name}_terms"]]
+            terms, idf = _checked_terms(name, arrays)
             vectorizer = make(vocabulary=terms)
-            vectorizer.idf_ = np.asarray(arrays[f"{name}_idf"], dtype=float)
+            if name == "words":
+                own = {term for sector in taxonomy.sectors for term in word_terms(sector.document())}
+                if absent := own.difference(terms):
+                    raise DataError(f"the saved words lack {min(absent)!r}, a word of the taxonomy")
+            vectorizer.idf_ = idf
             rebuilt.append(vectorizer)
         index._prepare(taxonomy, *rebuilt)
         return index
@@ -146,7 +152,7 @@ class LexicalIndex:
                         found.append((phrase, i, i + n - 1, tokens))
         return found
 
-    def features(self, texts: Sequence[str]) -> Any:
+    def features(self, texts: Sequence[str]) -> FloatArray:
         """Score every (text, sector) pair.
 
         Parameters
@@ -190,10 +196,8 @@ class LexicalIndex:
         out[:, :, 8] = cosine - cosine.max(axis=1, keepdims=True)
         return out
 
-    def _partial(self, stems: list[set[str]]) -> Any:
+    def _partial(self, stems: list[set[str]]) -> FloatArray:
         """Return the best share of a longer phrase's words that occur anywhere in each text."""
-        from scipy import sparse
-
         column, shares, owners = self._bags
         out = np.zeros((len(stems), len(self.taxonomy)))
         if not len(owners):
@@ -207,28 +211,36 @@ class LexicalIndex:
         return out
 
 
-def _word_vectorizer(vocabulary: Sequence[str] | None = None) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def _checked_terms(name: str, arrays: Mapping[str, AnyArray]) -> tuple[list[str], FloatArray]:
+    terms, idf = arrays.get(f"{name}_terms"), arrays.get(f"{name}_idf")
+    if terms is None or idf is None or terms.dtype.kind != "U" or idf.dtype != np.float64:
+        raise DataError(f"the arrays of {name} are missing or of another type; expected terms and their idf")
+    if terms.ndim != 1 or terms.shape != idf.shape or not len(terms) or not np.isfinite(idf).all():
+        raise DataError(f"{terms.shape} terms of {name}, but {idf.shape} finite weights; expected as many")
+    unique = [str(t) for t in terms]
+    if len(set(unique)) != len(unique):
+        raise DataError(f"a term of {name} occurs twice")
+    return unique, idf
 
+
+def _word_vectorizer(vocabulary: Sequence[str] | None = None) -> TfidfVectorizer:
     return TfidfVectorizer(analyzer=word_terms, sublinear_tf=True, vocabulary=vocabulary)
 
 
-def _character_vectorizer(vocabulary: Sequence[str] | None = None) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
+def _character_vectorizer(vocabulary: Sequence[str] | None = None) -> TfidfVectorizer:
     least = 1 if vocabulary is not None else 2
     return TfidfVectorizer(
         analyzer="char_wb", ngram_range=(3, 5), min_df=least, sublinear_tf=True, vocabulary=vocabulary
     )
 
 
-def _phrase_bags(by_first: dict[str, list[_Phrase]], n_sectors: int) -> tuple[dict[str, int], Any, Any]:
+def _phrase_bags(
+    by_first: dict[str, list[_Phrase]], n_sectors: int
+) -> tuple[dict[str, int], sparse.csr_matrix, IntArray]:
     """Return words, a sparse matrix (n_phrases, n_words) of each word's share in its phrase, and the owners.
 
     Only phrases of two words or more; rare words have larger shares; phrases are sorted by sector.
     """
-    from scipy import sparse
-
     frequency: dict[str, set[int]] = defaultdict(set)
     for phrases in by_first.values():
         for p in phrases:
@@ -273,10 +285,10 @@ def word_terms(text: str) -> list[str]:
     return stems + [f"{a} {b}" for a, b in itertools.pairwise(stems)]
 
 
-def _bm25_weights(documents: Sequence[str], vectorizer: Any, k1: float = 1.2, b: float = 0.75) -> Any:
+def _bm25_weights(
+    documents: Sequence[str], vectorizer: TfidfVectorizer, k1: float = 1.2, b: float = 0.75
+) -> sparse.csr_matrix:
     """Return the BM25 weight of each term in each label document, as a sparse matrix."""
-    from scipy import sparse
-
     vocabulary = vectorizer.vocabulary_
     rows, columns, values = [], [], []
     term_lists = [word_terms(d) for d in documents]
@@ -301,157 +313,14 @@ def _bm25_weights(documents: Sequence[str], vectorizer: Any, k1: float = 1.2, b:
 
 
 STOPWORDS = frozenset(
-    [
-        "a",
-        "about",
-        "above",
-        "after",
-        "again",
-        "all",
-        "also",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "before",
-        "being",
-        "below",
-        "between",
-        "both",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "down",
-        "during",
-        "each",
-        "few",
-        "for",
-        "from",
-        "further",
-        "had",
-        "has",
-        "have",
-        "having",
-        "he",
-        "her",
-        "here",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "itself",
-        "just",
-        "me",
-        "more",
-        "most",
-        "my",
-        "new",
-        "no",
-        "nor",
-        "not",
-        "now",
-        "of",
-        "off",
-        "on",
-        "once",
-        "one",
-        "only",
-        "or",
-        "other",
-        "our",
-        "out",
-        "over",
-        "own",
-        "per",
-        "same",
-        "shall",
-        "she",
-        "should",
-        "so",
-        "some",
-        "such",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "through",
-        "to",
-        "too",
-        "two",
-        "under",
-        "until",
-        "up",
-        "upon",
-        "very",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "why",
-        "will",
-        "with",
-        "would",
-        "year",
-        "rs",
-        "crore",
-        "lakh",
-        "percent",
-        "cent",
-        "rupee",
-        "government",
-        "india",
-        "indian",
-        "propose",
-        "proposal",
-        "scheme",
-        "hon",
-        "sir",
-        "madam",
-        "speaker",
-        "make",
-        "made",
-        "maker",
-        "firm",
-        "company",
-        "industry",
-        "product",
-        "good",
-        "sell",
-        "seller",
-        "operator",
-        "service",
-        "private",
-        "public",
-        "producer",
-        "manufacturer",
-        "provider",
-        "system",
-        "etc",
-    ]
+    """
+    a about above after again all also an and any are as at be been before being below between both but by
+    can could did do does down during each few for from further had has have having he her here his how i
+    if in into is it its itself just me more most my new no nor not now of off on once one only or other
+    our out over own per same shall she should so some such than that the their them then there these they
+    this those through to too two under until up upon very was we were what when where which while who
+    whom why will with would year rs crore lakh percent cent rupee government india indian propose
+    proposal scheme hon sir madam speaker make made maker firm company industry product good sell seller
+    operator service private public producer manufacturer provider system etc
+    """.split()
 )

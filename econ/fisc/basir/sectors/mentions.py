@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
+import pandas as pd
 
+from fisc.basir.options import CountedPhrases
+from fisc.basir.plots import plot_attention_map
 from fisc.basir.sectors.lexical import LexicalIndex
 from fisc.basir.sectors.taxonomy import Taxonomy
 from fisc.basir.text.formulas import mute_formulas
 from fisc.basir.text.stance import find_stance
-from fisc.core import DataError, Provenance, check_is, check_option, check_table, check_whole, record
-from fisc.report import Result
+from fisc.basir.text.tables import as_texts
+from fisc.core import (
+    DataError,
+    Provenance,
+    TableLike,
+    as_dated,
+    as_frame,
+    check_is,
+    check_option,
+    check_table,
+    check_whole,
+    is_table,
+    record,
+)
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-    from fisc.report import Section
 
-__all__ = ["Attention", "attention", "sector_stance", "surprise"]
+__all__ = ["Attention", "attention", "mentions_by_time", "sector_stance", "surprise"]
+
+Day: TypeAlias = str | int | dt.date
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,14 +93,10 @@ class Attention(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the sectors' attention over the years as a heat map."""
-        from fisc.basir.plots import plot_attention_map
-
         return plot_attention_map(self.mentions, ax=ax)
 
     def section(self) -> Section:
         """Return a report section with the heat map and the latest speech's surprises."""
-        from fisc.report import Figure, Section, Table
-
         latest = self.mentions.index[-1]
         table = self.mentions.loc[[latest]].T.set_axis(["mentions"], axis=1)
         table["surprise"] = self.surprise.loc[latest]
@@ -106,17 +119,17 @@ class Attention(Result):
 
 
 def attention(
-    speeches: pd.DataFrame | Mapping[Any, pd.DataFrame | str],
+    speeches: TableLike | Mapping[Day, TableLike | str],
     *,
     taxonomy: Taxonomy | None = None,
-    phrases: Literal["all", "keywords"] = "all",
+    phrases: CountedPhrases = "all",
     last: int = 5,
 ) -> Attention:
     """Count mentions of sectors in speeches, and what is new against the speeches before.
 
     Parameters
     ----------
-    speeches : DataFrame or mapping
+    speeches : table or mapping
         Columns ``date`` and ``text``, one row a paragraph (as the builder ``budget-speeches`` writes), or a
         mapping of dates to the answers of `read_speech` or to plain texts.
     taxonomy : Taxonomy, optional
@@ -142,9 +155,7 @@ def attention(
     >>> float(attention(texts).mentions.loc["2002-02-28", "Cement"])
     500.0
     """
-    import pandas as pd
-
-    check_option("phrases", phrases, ("all", "keywords"))
+    check_option("phrases", phrases, get_args(CountedPhrases))
     last = check_whole("last", last, least=1)
     labels = taxonomy if taxonomy is not None else Taxonomy.default()
     check_is("taxonomy", labels, Taxonomy, how="read one with Taxonomy.read or Taxonomy.from_frame")
@@ -158,12 +169,10 @@ def attention(
         if words[i] == 0:
             raise DataError(f"the speech of {date} has no words; leave it out or read it again")
         for piece in pieces:
-            for sector, place in {
-                (h.sector, h.start)
-                for h in index.hits(mute_formulas(piece))
-                if h.kind in allowed and not h.covered
-            }:
-                counts[i, sector] += place >= 0
+            hits = index.hits(mute_formulas(piece))
+            # Two phrases of a sector that begin at one place ("steel", "steel plants") are one mention.
+            places = {(h.sector, h.start) for h in hits if h.kind in allowed and not h.covered}
+            np.add.at(counts[i], [sector for sector, _ in places], 1.0)
     mentions = pd.DataFrame(1000 * counts / words[:, None], index=list(texts), columns=labels.names)
     return Attention(
         mentions,
@@ -177,13 +186,13 @@ def attention(
     )
 
 
-def surprise(mentions: pd.DataFrame, *, last: int = 5, at_least: int = 3) -> pd.DataFrame:
+def surprise(mentions: TableLike, *, last: int = 5, at_least: int = 3) -> pd.DataFrame:
     """Return mentions less their mean over the speeches before.
 
     Parameters
     ----------
-    mentions : DataFrame, shape (n_speeches, n_sectors)
-        In order of time, e.g. `fisc.data.load_budget_attention()`.
+    mentions : table, shape (n_speeches, n_sectors)
+        In order of time, e.g. `fisc.data.load_budget_attention()`; a column of dates becomes the index.
     last : int
         Earlier speeches that the mean is taken over.
     at_least : int
@@ -200,20 +209,29 @@ def surprise(mentions: pd.DataFrame, *, last: int = 5, at_least: int = 3) -> pd.
     [nan, nan, nan, 4.0]
     """
     last, at_least = check_whole("last", last), check_whole("at_least", at_least)
-    mentions = check_table("mentions", mentions, what="mentions, one row a speech")
+    counted = mentions_by_time(mentions)
     if last < 1 or not 1 <= at_least <= last:
         raise DataError(f"last={last}, at_least={at_least}; expected 1 <= at_least <= last")
-    if not mentions.index.is_monotonic_increasing:
+    if not counted.index.is_monotonic_increasing:
         raise DataError("mentions are not in order of time; sort them by date first")
-    return mentions - mentions.shift(1).rolling(last, min_periods=at_least).mean()
+    return counted - counted.shift(1).rolling(last, min_periods=at_least).mean()
 
 
-def sector_stance(paragraphs: pd.DataFrame, sectors: list[list[str]]) -> pd.DataFrame:
+def mentions_by_time(mentions: TableLike) -> pd.DataFrame:
+    """Return mentions as numbers, by date where the table has a column of dates, else by its own index."""
+    what = "mentions, one row for each speech"
+    frame = as_frame("mentions", mentions, what=what)
+    if not isinstance(mentions, pd.DataFrame) or (frame.dtypes == "datetime64[us]").any():
+        frame = as_dated("mentions", frame, what=what)
+    return check_table("mentions", frame, what=what)
+
+
+def sector_stance(paragraphs: TableLike, sectors: Sequence[Sequence[str]]) -> pd.DataFrame:
     """Return what a speech means to do to each sector: taxes up or down, spending up or down.
 
     Parameters
     ----------
-    paragraphs : DataFrame
+    paragraphs : table
         Column ``text``, an answer of `read_speech`.
     sectors : list of lists of str
         Sectors of each paragraph, an answer of `SectorClassifier.predict`.
@@ -224,11 +242,10 @@ def sector_stance(paragraphs: pd.DataFrame, sectors: list[list[str]]) -> pd.Data
         Indexed by sector: paragraphs, tax_up, tax_down, spending_up, spending_down (clauses in paragraphs
         on the sector), tax_stance and spending_stance in -1..1.
     """
-    import pandas as pd
-
-    if len(paragraphs) != len(sectors):
+    texts = as_texts("paragraphs", paragraphs)["text"]
+    if len(texts) != len(sectors):
         raise DataError(
-            f"{len(paragraphs)} paragraphs but {len(sectors)} lists of sectors; give one list a paragraph"
+            f"{len(texts)} paragraphs but {len(sectors)} lists of sectors; give one list for each paragraph"
         )
     rows: dict[str, dict[str, float]] = {}
     names = {
@@ -237,7 +254,7 @@ def sector_stance(paragraphs: pd.DataFrame, sectors: list[list[str]]) -> pd.Data
         ("spending", 1): "spending_up",
         ("spending", -1): "spending_down",
     }
-    for text, labels in zip(paragraphs["text"], sectors, strict=True):
+    for text, labels in zip(texts, sectors, strict=True):
         found = find_stance(text) if labels else []
         for label in labels:
             row = rows.setdefault(label, dict.fromkeys(["paragraphs", *names.values()], 0))
@@ -253,30 +270,37 @@ def sector_stance(paragraphs: pd.DataFrame, sectors: list[list[str]]) -> pd.Data
     return frame.sort_values("paragraphs", ascending=False)
 
 
-def _texts(speeches: Any) -> dict[str, list[str]]:
+def _texts(speeches: TableLike | Mapping[Day, TableLike | str]) -> dict[str, list[str]]:
     """Return the paragraphs of each speech, by date in order of time."""
-    import pandas as pd
-
-    if isinstance(speeches, pd.DataFrame):
-        missing = [c for c in ("date", "text") if c not in speeches.columns]
+    if isinstance(speeches, Mapping):
+        grouped = {
+            _day(day): [said]
+            if isinstance(said, str)
+            else list(as_texts(f"the speech of {day}", said)["text"])
+            for day, said in speeches.items()
+        }
+    elif is_table(speeches):
+        frame = as_frame("speeches", speeches)
+        missing = [c for c in ("date", "text") if c not in frame.columns]
         if missing:
             raise DataError(
                 f"speeches lacks {' and '.join(missing)}; expected columns date and text, "
                 "or a mapping of dates to speeches: attention({date: read_speech(path)})"
             )
-        grouped = {
-            str(pd.Timestamp(str(d)).date()): list(g["text"])
-            for d, g in speeches.groupby(speeches["date"].astype(str), sort=True)
-        }
-    elif isinstance(speeches, Mapping):
-        grouped = {
-            str(pd.Timestamp(d).date()): [s] if isinstance(s, str) else list(s["text"])
-            for d, s in speeches.items()
-        }
+        days = frame["date"].map(_day)
+        grouped = {str(day): list(rows["text"]) for day, rows in frame.groupby(days, sort=True)}
     else:
         raise DataError(
-            f"speeches is {type(speeches).__name__}; expected a DataFrame or a mapping of dates to speeches"
+            f"speeches is of type {type(speeches).__name__}; expected a table or a mapping of dates to speeches"
         )
     if not grouped:
         raise DataError("no speeches were given; expected at least one")
     return dict(sorted(grouped.items()))
+
+
+def _day(given: Day) -> str:
+    """Return a date as ``YYYY-MM-DD``; a whole number is a year."""
+    try:
+        return str(pd.Timestamp(str(given)).date())
+    except ValueError as error:
+        raise DataError(f"{given!r:.60} is not the date of a speech: {error}") from error

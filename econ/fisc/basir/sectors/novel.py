@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
 
-from fisc.core import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fisc.basir.sectors.encoder import load_encoder
+from fisc.basir.sectors.lexical import word_terms
+from fisc.basir.text.tables import as_texts
+from fisc.core import Float32Array, FloatArray, TableLike
 
 __all__ = ["novelty"]
 
 LEXICAL = "lexical"
 
 
-def novelty(
-    paragraphs: pd.DataFrame, earlier: pd.DataFrame, *, encoder: str | None = LEXICAL
-) -> pd.DataFrame:
+def novelty(paragraphs: TableLike, earlier: TableLike, *, encoder: str | None = LEXICAL) -> pd.DataFrame:
     """Measure how far each paragraph is from the nearest paragraph of earlier speeches.
 
     novelty = 1 - max cosine over the earlier paragraphs, between TF-IDF vectors or sentence vectors.
@@ -26,9 +24,9 @@ def novelty(
 
     Parameters
     ----------
-    paragraphs : DataFrame
+    paragraphs : table
         Column ``text``; an answer of `read_speech`.
-    earlier : DataFrame
+    earlier : table
         Columns ``text`` and, if known, ``date``: the paragraphs of the last speeches, say five.
     encoder : str or None
         "lexical" for TF-IDF (no torch); a sentence-transformers name or path, or None for the default
@@ -52,37 +50,29 @@ def novelty(
     >>> novelty(new, old)["novelty"].round(2).tolist()
     [0.0, 1.0]
     """
-    import pandas as pd
-
-    for name, frame in (("paragraphs", paragraphs), ("earlier", earlier)):
-        if "text" not in frame.columns or len(frame) == 0:
-            raise DataError(f"{name} holds no texts; expected a DataFrame with a column 'text'")
-    new, old = list(paragraphs["text"]), list(earlier["text"])
+    now, before = as_texts("paragraphs", paragraphs), as_texts("earlier", earlier)
+    new, old = list(now["text"]), list(before["text"])
     similarity = _tfidf(new, old) if encoder == LEXICAL else _embedded(new, old, encoder)
     best = similarity.argmax(axis=1)
-    dates = list(earlier["date"]) if "date" in earlier.columns else [None] * len(old)
+    dates = list(before["date"]) if "date" in before.columns else [None] * len(old)
     return pd.DataFrame(
         {
             "novelty": np.clip(1.0 - similarity[np.arange(len(new)), best], 0.0, 1.0),
             "nearest_date": [dates[k] for k in best],
             "nearest_text": [old[k] for k in best],
         },
-        index=paragraphs.index,
+        index=now.index,
     )
 
 
-def _tfidf(new: list[str], old: list[str]) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    from fisc.basir.sectors.lexical import word_terms
+def _tfidf(new: list[str], old: list[str]) -> FloatArray:
 
     vectorizer = TfidfVectorizer(analyzer=word_terms, sublinear_tf=True).fit(new + old)
-    return (vectorizer.transform(new) @ vectorizer.transform(old).T).toarray()
+    cosines: FloatArray = (vectorizer.transform(new) @ vectorizer.transform(old).T).toarray()
+    return cosines
 
 
-def _embedded(new: list[str], old: list[str], encoder: str | None) -> Any:
-    from fisc.basir.sectors.encoder import load_encoder
-
+def _embedded(new: list[str], old: list[str], encoder: str | None) -> Float32Array:
     model = load_encoder(encoder)
     vectors = np.stack([c.pooled for c in model.encode(new + old)])
     return vectors[: len(new)] @ vectors[len(new) :].T

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fisc.basir.sectors.encoder import Encoder
-from fisc.core import DataError, WriteError, require
+from fisc.core import DataError, Float32Array, WriteError, require
 
 if TYPE_CHECKING:
-    from fisc.basir.sectors.classifier import SectorClassifier
+    import torch
 
-__all__ = ["OnnxEncoder", "Parity", "check_parity", "export_encoder", "use_onnx"]
+__all__ = ["OnnxEncoder", "Parity", "check_parity", "export_encoder", "open_graph"]
 
 LEAST_COSINE = 0.9999
 PROBES = (
@@ -57,7 +58,6 @@ class OnnxEncoder(Encoder):
 
     def __init__(self, encoder: Encoder, path: Path, *, threads: int = 1):
         super().__init__(encoder.model, encoder.source)
-        self._labels = encoder._labels  # the vectors agree, so that the taxonomy's need not be made again
         runtime = require("onnxruntime", extra="basir")
         if not path.is_file():
             raise DataError(f"there is no ONNX file {path}; make it with SectorClassifier.export_onnx(path)")
@@ -66,7 +66,7 @@ class OnnxEncoder(Encoder):
         self.session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._inputs = [i.name for i in self.session.get_inputs()]
 
-    def forward(self, features: dict[str, Any]) -> tuple[Any, Any]:
+    def forward(self, features: Mapping[str, torch.Tensor]) -> tuple[Float32Array, Float32Array]:
         """Run the graph on padded pieces; return unit vectors of texts (n, d) and of pieces (n, k, d)."""
         feed = {name: np.asarray(features[name], dtype=np.int64) for name in self._inputs}
         pooled, tokens = self.session.run(None, feed)
@@ -103,7 +103,9 @@ def export_encoder(encoder: Encoder, path: Path) -> Path:
             super().__init__()
             self.inner = model
 
-        def forward(self, input_ids: Any, attention_mask: Any) -> tuple[Any, Any]:
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
             out = self.inner({"input_ids": input_ids, "attention_mask": attention_mask})
             return out["sentence_embedding"], out["token_embeddings"]
 
@@ -144,7 +146,7 @@ def export_encoder(encoder: Encoder, path: Path) -> Path:
     return path
 
 
-def check_parity(encoder: Encoder, other: Encoder, texts: tuple[str, ...] = PROBES) -> Parity:
+def check_parity(encoder: Encoder, other: Encoder, texts: Sequence[str] = PROBES) -> Parity:
     """Compare the vectors of two engines on texts of different lengths.
 
     Parameters
@@ -156,40 +158,24 @@ def check_parity(encoder: Encoder, other: Encoder, texts: tuple[str, ...] = PROB
     -------
     Parity
     """
-    left, right = encoder._run(list(texts)), other._run(list(texts))
+    left, right = encoder.run(texts), other.run(texts)
     pooled = min(float(a.pooled @ b.pooled) for a, b in zip(left, right, strict=True))
     tokens = min(float((a.tokens * b.tokens).sum(axis=1).min()) for a, b in zip(left, right, strict=True))
     return Parity(pooled, tokens)
 
 
-def use_onnx(classifier: SectorClassifier, path: str | Path) -> SectorClassifier:
-    """Let a fitted classifier encode with an exported graph from now on.
-
-    Parameters
-    ----------
-    classifier : SectorClassifier
-        Method "pair" or "finetuned"; of the latter, the fine-tuned model is replaced.
-    path : str or Path
-
-    Returns
-    -------
-    SectorClassifier
-        The same.
-    """
-    exported = OnnxEncoder(classifier._main_encoder(), Path(path))
-    parity = check_parity(classifier._main_encoder(), exported)
+def open_graph(encoder: Encoder, path: Path) -> OnnxEncoder:
+    """Return the encoder of an exported graph, or raise if the graph is not that of the sentence model."""
+    exported = OnnxEncoder(encoder, path)
+    parity = check_parity(encoder, exported)
     if min(parity.pooled, parity.tokens) < LEAST_COSINE:
         raise DataError(
             f"{path} does not belong to this classifier's sentence model (lowest cosine "
             f"{min(parity.pooled, parity.tokens):.3f})"
         )
-    if classifier.tuned_ is not None:
-        classifier.tuned_ = exported
-    else:
-        classifier.encoder_ = exported
-    classifier.__dict__.pop("_memory", None)
-    return classifier
+    return exported
 
 
-def _unit(vectors: Any) -> Any:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+def _unit(vectors: Float32Array) -> Float32Array:
+    unit: Float32Array = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return unit

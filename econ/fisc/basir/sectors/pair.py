@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
 
-from fisc.core import DataError
+from fisc.core import AnyArray, BoolArray, DataError, FloatArray, Record
 
 __all__ = ["DecisionRule", "PairModel", "fit_pair_model", "tune_rule"]
 
@@ -40,19 +40,10 @@ class DecisionRule:
     abstain: float = 0.35
     cap: int = 8
 
-    def apply(self, scores: Any) -> Any:
-        """Return the 0/1 matrix of decisions.
-
-        Parameters
-        ----------
-        scores : ndarray, shape (n_texts, n_sectors), 0..1
-
-        Returns
-        -------
-        ndarray of bool, same shape
-        """
+    def apply(self, scores: FloatArray) -> BoolArray:
+        """Return the decisions on scores in 0..1, shape (n_texts, n_sectors)."""
         top = scores.max(axis=1, keepdims=True)
-        keep = (scores >= self.threshold) & (scores >= self.relative * top) & (top >= self.abstain)
+        keep: BoolArray = (scores >= self.threshold) & (scores >= self.relative * top) & (top >= self.abstain)
         if self.cap < scores.shape[1]:
             order = np.argsort(-scores, axis=1, kind="stable")
             rank = np.empty_like(order)
@@ -62,7 +53,7 @@ class DecisionRule:
 
 
 @dataclasses.dataclass(frozen=True)
-class PairModel:
+class PairModel(Record):
     """Weights of the shared logistic model.
 
     ``p = sigmoid(slope * (intercept + sum_f coef_f (x_f - mean_f) / scale_f) + shift)``, where slope and
@@ -75,62 +66,47 @@ class PairModel:
     rule : DecisionRule
     """
 
-    mean: Any
-    scale: Any
-    coef: Any
+    mean: FloatArray
+    scale: FloatArray
+    coef: FloatArray
     intercept: float
     slope: float
     shift: float
     rule: DecisionRule
 
-    def logit(self, features: Any) -> Any:
+    def __post_init__(self) -> None:
+        if not (self.mean.shape == self.scale.shape == self.coef.shape) or self.mean.ndim != 1:
+            raise DataError(
+                f"mean {self.mean.shape}, scale {self.scale.shape} and coef {self.coef.shape} must be vectors of "
+                "one length, a number for each feature"
+            )
+
+    def logit(self, features: FloatArray) -> FloatArray:
         """Return the uncalibrated logit of each pair; features have shape (..., n_features)."""
         return ((features - self.mean) / self.scale) @ self.coef + self.intercept
 
-    def probability(self, features: Any) -> Any:
+    def probability(self, features: FloatArray) -> FloatArray:
         """Return the calibrated probability of each pair, shape (...)."""
         return _sigmoid(self.slope * self.logit(features) + self.shift)
 
-    def contributions(self, features: Any) -> Any:
+    def contributions(self, features: FloatArray) -> FloatArray:
         """Return what each feature adds to the calibrated logit, shape (..., n_features)."""
         return self.slope * (features - self.mean) / self.scale * self.coef
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        out = dataclasses.asdict(self)
-        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in out.items()}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PairModel:
-        """Build from `to_dict`'s answer."""
-        mean, scale, coef = (np.asarray(values[k], dtype=float) for k in ("mean", "scale", "coef"))
-        intercept, slope, shift = (float(values[k]) for k in ("intercept", "slope", "shift"))
-        return cls(mean, scale, coef, intercept, slope, shift, DecisionRule(**values["rule"]))
-
-
-def fit_pair_model(features: Any, targets: Any, *, seed: int = 0) -> tuple[PairModel, Any]:
+def fit_pair_model(
+    features: FloatArray, targets: AnyArray, *, random_state: int = 0
+) -> tuple[PairModel, FloatArray]:
     """Fit the shared weights, calibrate them and tune the decision rule, the last two out of fold.
 
-    Parameters
-    ----------
-    features : ndarray, shape (n_texts, n_sectors, n_features)
-    targets : ndarray of 0/1, shape (n_texts, n_sectors)
-    seed : int
-        Of the inner folds.
-
-    Returns
-    -------
-    PairModel
-    ndarray, shape (n_texts, n_sectors)
-        Out-of-fold calibrated probabilities of the training texts.
+    Features have shape (n_texts, n_sectors, n_features), targets are 0/1. Returns also the out-of-fold
+    calibrated probabilities of the training texts, shape (n_texts, n_sectors).
 
     Raises
     ------
     DataError
         If fewer than five texts, or no text with a sector, are given.
     """
-    from sklearn.model_selection import KFold
-
     n = len(features)
     if n < INNER_FOLDS:
         raise DataError(
@@ -140,7 +116,7 @@ def fit_pair_model(features: Any, targets: Any, *, seed: int = 0) -> tuple[PairM
     if not targets.any():
         raise DataError("none of the labelled texts has a sector; at least one positive label is needed")
     out_of_fold = np.zeros(targets.shape)
-    for train, test in KFold(INNER_FOLDS, shuffle=True, random_state=seed).split(features):
+    for train, test in KFold(INNER_FOLDS, shuffle=True, random_state=random_state).split(features):
         if targets[train].any():
             weights = _logistic(features[train], targets[train])
             out_of_fold[test] = _apply(weights, features[test])
@@ -151,21 +127,12 @@ def fit_pair_model(features: Any, targets: Any, *, seed: int = 0) -> tuple[PairM
     return model, calibrated
 
 
-def tune_rule(scores: Any, targets: Any) -> DecisionRule:
+def tune_rule(scores: FloatArray, targets: AnyArray) -> DecisionRule:
     """Choose the decision rule by micro-F1.
 
     Of all settings within half a point of the best the middle one is taken, setting by setting, because
     the single best of a grid is a feature of the sample.
-
-    Parameters
-    ----------
-    scores : ndarray, shape (n_texts, n_sectors), 0..1
-        Out-of-fold probabilities.
-    targets : ndarray of 0/1, same shape
-
-    Returns
-    -------
-    DecisionRule
+    Scores are out-of-fold probabilities and targets 0/1, both of shape (n_texts, n_sectors).
     """
     tried = []
     truth = targets.astype(bool)
@@ -184,9 +151,7 @@ def tune_rule(scores: Any, targets: Any) -> DecisionRule:
     return DecisionRule(**middle)
 
 
-def _logistic(features: Any, targets: Any) -> tuple[Any, Any, Any, float]:
-    from sklearn.linear_model import LogisticRegression
-
+def _logistic(features: FloatArray, targets: AnyArray) -> tuple[FloatArray, FloatArray, FloatArray, float]:
     flat = features.reshape(-1, features.shape[-1])
     mean = flat.mean(axis=0)
     scale = flat.std(axis=0)
@@ -195,19 +160,17 @@ def _logistic(features: Any, targets: Any) -> tuple[Any, Any, Any, float]:
     return mean, scale, fitted.coef_[0].copy(), float(fitted.intercept_[0])
 
 
-def _apply(weights: tuple[Any, Any, Any, float], features: Any) -> Any:
+def _apply(weights: tuple[FloatArray, FloatArray, FloatArray, float], features: FloatArray) -> FloatArray:
     mean, scale, coef, intercept = weights
     return ((features - mean) / scale) @ coef + intercept
 
 
-def _platt(logits: Any, targets: Any) -> tuple[float, float]:
+def _platt(logits: FloatArray, targets: AnyArray) -> tuple[float, float]:
     """Fit slope and shift of the calibration on out-of-fold logits; the slope stays positive."""
-    from sklearn.linear_model import LogisticRegression
-
     fitted = LogisticRegression(C=1e4, max_iter=1000).fit(logits.reshape(-1, 1), targets.ravel())
     slope = float(fitted.coef_[0, 0])
     return (slope, float(fitted.intercept_[0])) if slope > 0 else (1.0, 0.0)
 
 
-def _sigmoid(z: Any) -> Any:
+def _sigmoid(z: FloatArray) -> FloatArray:
     return 1.0 / (1.0 + np.exp(-np.clip(z, -500, 500)))

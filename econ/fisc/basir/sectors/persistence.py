@@ -1,158 +1,127 @@
-"""Saving and loading a classifier: JSON, npz and safetensors, never a pickle."""
+"""Saving and loading what a classifier learned: JSON, npz and safetensors, never a pickle."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-import tempfile
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fisc.basir.options import Method
+from fisc.basir.sectors.encoder import Encoder, load_encoder
+from fisc.basir.sectors.fitted import FitReport, FittedSectors, PairFeatures
+from fisc.basir.sectors.lexical import LexicalIndex
 from fisc.basir.sectors.pair import PairModel
 from fisc.basir.sectors.taxonomy import Taxonomy
-from fisc.core import DataError, Provenance, WriteError, fingerprint
+from fisc.core import AnyArray, CorruptFileError, DataError, Record, check_seed, read_folder, write_folder
 
-if TYPE_CHECKING:
-    from fisc.basir.sectors.classifier import SectorClassifier
+__all__ = ["Settings", "load_sectors", "save_sectors"]
 
-__all__ = ["load_classifier", "save_classifier"]
-
-FORMAT = 1
+KIND = "sector classifier"
 _MODEL, _ARRAYS, _ENCODER = "model.json", "words.npz", "encoder"
+MOST_BYTES = 500_000_000  # of arrays, unpacked: some hundred times those of the default taxonomy
 
 
-def save_classifier(classifier: SectorClassifier, path: Path) -> Path:
-    """Write a fitted classifier to a folder.
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a classifier was asked for; `default_taxonomy` tells whether it was given no taxonomy."""
 
-    Parameters
-    ----------
-    classifier : SectorClassifier
-        Fitted.
-    path : Path
-        Folder to create. One that holds an earlier model is replaced in one step; any other content is
-        left alone and is an error.
+    method: Method
+    encoder: str | None
+    random_state: int
+    default_taxonomy: bool
 
-    Returns
-    -------
-    Path
 
-    Raises
-    ------
-    DataError
-        If the classifier is not fitted, or the path holds something else.
-    WriteError
-        If the folder cannot be written.
-    """
-    classifier._check_fitted()
-    if path.exists() and not (path / _MODEL).is_file() and (not path.is_dir() or any(path.iterdir())):
-        raise DataError(f"{path} exists and is not a saved classifier; choose another path")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise WriteError(f"cannot write to {path.parent}: {error.strerror}") from error
-    try:
-        arrays = classifier.lexical_.arrays()
-        np.savez_compressed(scratch / _ARRAYS, **arrays)
-        if classifier.tuned_ is not None:
-            classifier.tuned_.model.save_pretrained(
+@dataclasses.dataclass(frozen=True)
+class SectorCard(Record):
+    """What ``model.json`` holds; `sentence_model` is the fingerprint of its weights."""
+
+    settings: Settings
+    taxonomy: Taxonomy
+    pair: PairModel
+    report: FitReport
+    sentence_model: str | None
+
+
+def save_sectors(fitted: FittedSectors, settings: Settings, path: Path) -> Path:
+    """Write a fitted classifier to a folder, which takes the place of an earlier one at once."""
+    features = fitted.features
+    with write_folder(path, kind=KIND) as scratch:
+        np.savez_compressed(scratch / _ARRAYS, **features.lexical.arrays())  # type: ignore[arg-type]
+        if features.tuned is not None:
+            features.tuned.model.save_pretrained(
                 str(scratch / _ENCODER), safe_serialization=True, create_model_card=False
             )
-        described = {
-            "format": FORMAT,
-            "parameters": {k: v for k, v in classifier.get_params().items() if k != "taxonomy"},
-            "taxonomy": classifier.taxonomy_.to_dict(),
-            "default_taxonomy": classifier.taxonomy is None,
-            "model": classifier.model_.to_dict(),
-            "report": {
-                **dataclasses.asdict(classifier.report_),
-                "provenance": classifier.report_.provenance.to_dict(),
-            },
-            "arrays": fingerprint(scratch / _ARRAYS),
-            "encoder": classifier.encoder_.fingerprint() if classifier.encoder_ is not None else None,
-        }
-        (scratch / _MODEL).write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
-        _replace(scratch, path)
-    except OSError as error:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+        card = SectorCard(
+            settings,
+            fitted.taxonomy,
+            fitted.pair,
+            fitted.report,
+            features.encoder.fingerprint() if features.encoder is not None else None,
+        )
+        text = json.dumps(card.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+        (scratch / _MODEL).write_text(text, encoding="utf-8")
     return path
 
 
-def _replace(scratch: Path, path: Path) -> None:
-    """Put the new folder in place of the old one; a reader sees the one or the other."""
-    if not path.exists():
-        scratch.replace(path)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    path.replace(old / "model")
-    scratch.replace(path)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def load_classifier(path: Path) -> SectorClassifier:
-    """Read a classifier that `save_classifier` wrote.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    SectorClassifier
+def load_sectors(path: Path) -> tuple[FittedSectors, Settings]:
+    """Read what `save_sectors` wrote, every file checked against the manifest.
 
     Raises
     ------
     DataError
-        If the folder is missing, of another format, or damaged, or its sentence model is not the one that
+        If the folder is missing, of another kind, or damaged, or its sentence model is not the one that
         the weights were learned with.
     """
-    from fisc.basir.sectors.classifier import FitReport, SectorClassifier
-    from fisc.basir.sectors.lexical import LexicalIndex
-
-    described = _read(path)
-    arrays_path = path / _ARRAYS
-    if not arrays_path.is_file() or fingerprint(arrays_path) != described["arrays"]:
-        raise DataError(f"{arrays_path} is missing or damaged; save the classifier again")
-    taxonomy = Taxonomy.from_dict(described["taxonomy"])
-    given = None if described["default_taxonomy"] else taxonomy
-    out = SectorClassifier(taxonomy=given, **described["parameters"])
-    out.taxonomy_, out.classes_ = taxonomy, taxonomy.names
-    with np.load(arrays_path, allow_pickle=False) as arrays:
-        out.lexical_ = LexicalIndex.from_arrays(taxonomy, dict(arrays))
-    out.model_ = PairModel.from_dict(described["model"])
-    report = described["report"]
-    out.report_ = FitReport(**{**report, "provenance": Provenance.from_dict(report["provenance"])})
-    out._load_encoder()
-    if out.encoder_ is not None and out.encoder_.fingerprint() != described["encoder"]:
-        raise DataError(
-            f"the sentence model here ({out.encoder_.source}) is not the one that {path} was fitted with; "
-            "fit again, or set the encoder that was used"
+    files = read_folder(path, kind=KIND)
+    if missing := [name for name in (_MODEL, _ARRAYS) if name not in files]:
+        raise CorruptFileError(f"{path} lacks the file {missing[0]!r}; save the classifier again")
+    card = _read_card(files[_MODEL])
+    settings = card.settings
+    encoder = tuned = None
+    if settings.method != "lexical":
+        encoder = load_encoder(settings.encoder)
+        if encoder.fingerprint() != card.sentence_model:
+            raise DataError(
+                f"the sentence model here ({encoder.source}) is not the one that {path} was fitted with; "
+                "fit again, or set the encoder that was used"
+            )
+        if settings.method == "finetuned":
+            if f"{_ENCODER}/modules.json" not in files:
+                raise CorruptFileError(
+                    f"{path / _ENCODER} holds no sentence model; save the classifier again"
+                )
+            tuned = Encoder(load_encoder(str(path / _ENCODER)).model, f"{encoder.source} (fine-tuned)")
+    features = PairFeatures(
+        LexicalIndex.from_arrays(card.taxonomy, _read_arrays(files[_ARRAYS])), encoder, tuned
+    )
+    if len(card.pair.coef) != len(features.names):
+        raise CorruptFileError(
+            f"{files[_MODEL]} holds {len(card.pair.coef)} weights, but method {settings.method!r} has "
+            f"{len(features.names)} scores; save the classifier again"
         )
-    if out.method == "finetuned":
-        if not (path / _ENCODER).is_dir():
-            raise DataError(f"{path / _ENCODER} is missing; save the classifier again")
-        from fisc.basir.sectors.encoder import Encoder, load_encoder
-
-        loaded = load_encoder(str(path / _ENCODER))
-        out.tuned_ = Encoder(loaded.model, f"{out._encoder_source()} (fine-tuned)")
-    return out
+    return FittedSectors(features, card.pair, card.report), settings
 
 
-def _read(path: Path) -> dict[str, Any]:
-    file = path / _MODEL
-    if not file.is_file():
-        raise DataError(f"{path} holds no saved classifier (no {_MODEL}); give the folder that save() wrote")
+def _read_card(file: Path) -> SectorCard:
     try:
-        described: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        found = described["format"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged: {error}; save the classifier again") from error
-    if found != FORMAT:
-        raise DataError(
-            f"{file} has format {found!r}; this version of fisc reads format {FORMAT}: save it again"
-        )
-    return described
+        card = SectorCard.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        check_seed("random_state", card.settings.random_state)
+    except (ValueError, RecursionError, OSError) as error:
+        raise CorruptFileError(f"{file} is damaged: {error}; save the classifier again") from error
+    return card
+
+
+def _read_arrays(file: Path) -> dict[str, AnyArray]:
+    """Return vocabularies and their weights, of bounded size."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > MOST_BYTES:
+            raise ValueError(f"it unpacks to {size} bytes")
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, SyntaxError, MemoryError) as error:
+        raise CorruptFileError(f"{file} is damaged: {error}; save the classifier again") from error

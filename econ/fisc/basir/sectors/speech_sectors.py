@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import html
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from fisc.basir.sectors.classifier import SectorClassifier
 from fisc.basir.sectors.evidence import Evidence, highlight
 from fisc.basir.text.amounts import find_amounts
-from fisc.core import DataError, Provenance, record
-from fisc.report import Result
+from fisc.basir.text.tables import as_texts
+from fisc.core import Provenance, TableLike, record
+from fisc.report import Figure, Report, Result, Section, style
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-
-    from fisc.basir.sectors.classifier import SectorClassifier
-    from fisc.report import Report, Section
 
 __all__ = ["EVIDENCE_STYLE", "SpeechSectors", "classify_speech"]
 
@@ -78,8 +78,6 @@ class SpeechSectors(Result):
         Columns paragraph, printed (its number in the speech), part, page, sector, score, words, sentence, and
         rupees (the largest amount in that sentence).
         """
-        import pandas as pd
-
         rows = []
         for (_, p), e, label in zip(self.paragraphs.iterrows(), self.evidence, self.labels, strict=True):
             for s in e.predicted:
@@ -97,8 +95,6 @@ class SpeechSectors(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the number of paragraphs of the sectors that are touched most."""
-        from fisc.report import style
-
         top = self.counts().most_common(20)[::-1]
         with style.context():
             ax = style.axes_of(ax, 7.0, 0.25 * len(top) + 1.0)
@@ -123,8 +119,6 @@ class SpeechSectors(Result):
 
     def section(self) -> Section:
         """Return a report section with the counts and the marked paragraphs."""
-        from fisc.report import Figure, Section
-
         return Section(
             "Sectors and their evidence",
             "Each paragraph with its sectors, their probability, and the words that carried them "
@@ -141,13 +135,11 @@ class SpeechSectors(Result):
 
     def report(self) -> Report:
         """Return a one-section report, to be written by ``to_html``."""
-        from fisc.report import Report
-
         return Report(self.title, [self.section()], subtitle=self.summary().splitlines()[0])
 
 
 def classify_speech(
-    classifier: SectorClassifier, paragraphs: pd.DataFrame, *, title: str = "Budget speech"
+    classifier: SectorClassifier, paragraphs: TableLike, *, title: str = "Budget speech"
 ) -> SpeechSectors:
     """Find the sectors of every paragraph of a speech, with evidence.
 
@@ -155,7 +147,7 @@ def classify_speech(
     ----------
     classifier : SectorClassifier
         Fitted.
-    paragraphs : DataFrame
+    paragraphs : table
         An answer of `read_speech`, or any table with a column ``text``.
     title : str
 
@@ -177,21 +169,17 @@ def classify_speech(
     >>> classify_speech(model, speech).to_frame()["sector"].tolist()
     ['Cement']
     """
-    if "text" not in paragraphs.columns or not len(paragraphs):
-        raise DataError(
-            "paragraphs holds no texts; expected a table with a column 'text', as read_speech returns"
-        )
-    frame = paragraphs.reset_index(drop=True)
+    given = as_texts("paragraphs", paragraphs)
+    frame = given.reset_index(drop=True)
     for column, value in (("paragraph", range(1, len(frame) + 1)), ("part", ""), ("page", 1)):
         if column not in frame.columns:
             frame[column] = value
-    frame.attrs = dict(paragraphs.attrs)
+    frame.attrs = dict(given.attrs)
     texts = list(frame["text"])
-    classifier.predict(
-        texts
-    )  # one pass over all windows, which explain then finds ready; warns of foreign texts
+    # One pass over all windows, which `explain` then finds ready; warns of foreign texts.
+    classifier.predict(texts)
     evidence = tuple(classifier.explain(t) for t in texts)
-    numbers: list[Any] = frame.attrs.get("numbers") or [None] * len(frame)
+    numbers: list[int | None] = frame.attrs.get("numbers") or [None] * len(frame)
     labels = tuple(
         int(n) if n is not None else int(i) for n, i in zip(numbers, frame["paragraph"], strict=True)
     )

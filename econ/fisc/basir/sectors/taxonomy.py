@@ -8,16 +8,27 @@ import functools
 import importlib.resources
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, get_args
 
-from fisc.core import DataError, OptionError, check_is, fingerprint, nearest
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+from fisc.basir.options import NseLevel, PhraseKind
+from fisc.core import (
+    AnyArray,
+    DataError,
+    OptionError,
+    Record,
+    TableLike,
+    as_frame,
+    check_option,
+    fingerprint,
+    nearest,
+)
+from fisc.data import load_nse_industries, load_sectors
 
 __all__ = ["Sector", "Taxonomy"]
-
-PhraseKind = Literal["name", "keyword", "alias", "weak"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Sector:
 
 
 @dataclasses.dataclass(frozen=True)
-class Taxonomy:
+class Taxonomy(Record):
     """A closed list of sectors that texts are classified into.
 
     The default has 81 sectors, after the industry list of a well-known Indian stock screener less its
@@ -158,7 +169,7 @@ class Taxonomy:
             )
         return name
 
-    def encode(self, labels: Iterable[Iterable[str]]) -> Any:
+    def encode(self, labels: Iterable[Iterable[str]]) -> npt.NDArray[np.int8]:
         """Turn lists of labels into a 0/1 matrix.
 
         Parameters
@@ -175,8 +186,6 @@ class Taxonomy:
         DataError
             If a text's labels are not a list, or a label is unknown.
         """
-        import numpy as np
-
         column = {name: j for j, name in enumerate(self.names)}
         rows = list(labels)
         matrix = np.zeros((len(rows), len(self)), dtype=np.int8)
@@ -189,39 +198,17 @@ class Taxonomy:
                 matrix[i, column[self.canonical(label)]] = 1
         return matrix
 
-    def decode(self, matrix: Any) -> list[list[str]]:
+    def decode(self, matrix: AnyArray) -> list[list[str]]:
         """Turn a 0/1 matrix of shape (n_texts, n_sectors) into lists of sector names."""
         names = self.names
         return [[names[j] for j in row.nonzero()[0]] for row in matrix]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a sector: sector, macro, description, keywords, aliases, other_names (";" between)."""
-        import pandas as pd
-
         rows = [
             {k: v if isinstance(v, str) else ";".join(v) for k, v in vars(s).items()} for s in self.sectors
         ]
         return pd.DataFrame(rows).rename(columns={"name": "sector"})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return {"title": self.title, "sectors": [dataclasses.asdict(s) for s in self.sectors]}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Taxonomy:
-        """Build from `to_dict`'s answer."""
-        sectors = [
-            Sector(
-                str(s["name"]),
-                str(s["macro"]),
-                str(s["description"]),
-                tuple(s["keywords"]),
-                tuple(s["aliases"]),
-                tuple(s["other_names"]),
-            )
-            for s in values["sectors"]
-        ]
-        return cls(tuple(sectors), title=str(values["title"]))
 
     def cut_to(self, other: Taxonomy) -> Taxonomy:
         """Return these sectors with no more phrases and descriptions than those of another taxonomy have.
@@ -259,7 +246,7 @@ class Taxonomy:
         return _default()
 
     @classmethod
-    def nse(cls, level: Literal["macro", "sector", "industry"] = "sector") -> Taxonomy:
+    def nse(cls, level: NseLevel = "sector") -> Taxonomy:
         """Return the classification common to the Indian exchanges.
 
         Parameters
@@ -272,18 +259,11 @@ class Taxonomy:
         -------
         Taxonomy
         """
-        from fisc.core import check_option
-        from fisc.data import load_nse_industries
-
-        check_option("level", level, ("macro", "sector", "industry"))
+        check_option("level", level, get_args(NseLevel))
         frame = load_nse_industries()
-        columns = {"macro": "macro_economic_sector", "sector": "sector", "industry": "industry"}
-        column = columns[level]
-        below = [
-            c
-            for c in ("sector", "industry")
-            if list(columns.values()).index(c) > list(columns.values()).index(column)
-        ]
+        order = ["macro_economic_sector", "sector", "industry"]
+        at = get_args(NseLevel).index(level)
+        column, below = order[at], order[at + 1 :]
         sectors = []
         for name, rows in frame.groupby(column, sort=False):
             words = dict.fromkeys(str(w) for c in below for w in rows[c] if str(w) != str(name))
@@ -293,12 +273,12 @@ class Taxonomy:
         return cls(tuple(sectors), title=f"NSE classification ({level})")
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, *, title: str = "user taxonomy") -> Taxonomy:
+    def from_frame(cls, frame: TableLike, *, title: str = "user taxonomy") -> Taxonomy:
         """Build a taxonomy from a table.
 
         Parameters
         ----------
-        frame : DataFrame
+        frame : table
             Column ``sector``, and if present ``macro``, ``description``, ``keywords``, ``aliases``,
             ``other_names``; the last three hold phrases, as lists or with ";" between.
         title : str
@@ -320,14 +300,12 @@ class Taxonomy:
         >>> Taxonomy.from_frame(table).sectors[1].keywords
         ('crops', 'seed')
         """
-        import pandas as pd
-
-        check_is("a taxonomy table", frame, pd.DataFrame, how="read it with Taxonomy.read, or build one")
-        if not frame.columns.is_unique:
+        table = as_frame("a taxonomy table", frame, what="columns sector, keywords, ...")
+        if not table.columns.is_unique:
             raise DataError("a column of the taxonomy table stands more than once; give each its own name")
-        if "sector" not in frame.columns:
+        if "sector" not in table.columns:
             raise DataError(
-                f"a taxonomy table needs a column 'sector'; this one has {', '.join(map(str, frame.columns))}"
+                f"a taxonomy table needs a column 'sector'; this one has {', '.join(map(str, table.columns))}"
             )
 
         def text(row: Mapping[str, Any], column: str) -> str:
@@ -336,10 +314,10 @@ class Taxonomy:
 
         def phrases(row: Mapping[str, Any], column: str) -> tuple[str, ...]:
             held = row.get(column)
-            pieces = held if isinstance(held, (list, tuple)) else text(row, column).split(";")
+            pieces = held if isinstance(held, (list, tuple, np.ndarray)) else text(row, column).split(";")
             return tuple(p.strip() for p in map(str, pieces) if p.strip())
 
-        rows: Sequence[Mapping[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
+        rows: Sequence[Mapping[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
         return cls(
             tuple(
                 Sector(
@@ -358,8 +336,6 @@ class Taxonomy:
     @classmethod
     def read(cls, path: str | Path) -> Taxonomy:
         """Read a taxonomy from a CSV file with the columns of `from_frame`."""
-        import pandas as pd
-
         source = Path(path)
         if not source.exists():
             raise DataError(f"there is no taxonomy file {source}; expected a CSV with a column 'sector'")
@@ -372,8 +348,6 @@ class Taxonomy:
 
 @functools.lru_cache(maxsize=1)
 def _default() -> Taxonomy:
-    from fisc.data import load_sectors
-
     path = importlib.resources.files("fisc.basir").joinpath("aliases.csv")
     with path.open(encoding="utf-8") as lines:
         aliases = {row["sector"]: row["aliases"] for row in csv.DictReader(lines)}

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Amount", "find_amounts", "parse_number_words"]
 
@@ -19,35 +15,12 @@ _SCALES = {
 _UNITS = {
     w: i
     for i, w in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ]
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen".split()
     )
 }
 _TENS = {
-    w: 10 * i
-    for i, w in enumerate(
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
-    )
+    w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
 }
 _WORD = "(?:" + "|".join([*_UNITS, *_TENS, "hundred", "a", "half"]) + ")"
 _WORDS = rf"{_WORD}(?:[\s-]+(?:and\s+)?{_WORD})*"
@@ -119,15 +92,6 @@ def find_amounts(text: str) -> list[Amount]:
         if amount is not None:
             found.append(amount)
     return sorted(found, key=lambda a: a.start)
-
-
-def to_frame(amounts: list[Amount]) -> pd.DataFrame:
-    """Return one row an amount: value, unit, text, start, end."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        [dataclasses.asdict(a) for a in amounts], columns=["value", "unit", "text", "start", "end"]
-    )
 
 
 def parse_number_words(words: str) -> float:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
+import urllib.error
+import urllib.request
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from fisc.basir.text.language import share_of_english
 from fisc.basir.text.paragraphs import PAGE_END, split_paragraphs
 from fisc.core import DataError, DataWarning, OfflineError, attach, offline, record, require
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["download", "opening", "read_speech", "stated_budget_year"]
 
@@ -58,8 +58,6 @@ def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | 
     >>> read_speech(speech, date="1999-02-27")[["paragraph", "part", "page"]].values.tolist()
     [[1, '', 1]]
     """
-    import pandas as pd
-
     content, name = _content(path_or_url_or_bytes)
     when = _day(date, name)
     pages = _pages(content, name)
@@ -198,9 +196,6 @@ def download(address: str) -> bytes:
     DataError
         If the server answers with an error, or with more than 100 MB.
     """
-    import urllib.error
-    import urllib.request
-
     if offline():
         raise OfflineError(f"FISC_OFFLINE is set, so {address} is not fetched; give a local file")
     request = urllib.request.Request(address, headers={"User-Agent": "fisc"})
