@@ -78,10 +78,8 @@ def anderson_rubin(alpha: float, jump: FloatArray, first_stage: float, process: 
     Anderson, T. W. and Rubin, H. (1949), Annals of Mathematical Statistics 20, 46-63; Feir, D.,
     Lemieux, T. and Marmer, V. (2016), Journal of Business & Economic Statistics 34, 185-196.
     """
-    m, half = jump.size, process.covariance.shape[0] // 2
+    m, to_stage = jump.size, process.to_stage
     to_jump = process.contrast(np.zeros(m), 1.0)
-    to_stage = np.zeros(2 * half)
-    to_stage[m], to_stage[half + m] = 1.0, -1.0
     v_dd = float(to_stage @ process.covariance @ to_stage)
     v_jd = to_jump.T @ process.covariance @ to_stage
     v_jj = np.einsum("im,ij,jm->m", to_jump, process.covariance, to_jump, optimize=True)
@@ -90,12 +88,8 @@ def anderson_rubin(alpha: float, jump: FloatArray, first_stage: float, process: 
     c = 0.0
     for t in candidates:
         se = np.sqrt(np.maximum(v_jj - 2.0 * t * v_jd + t**2 * v_dd, 0.0))
-        c = max(
-            c,
-            critical_value(
-                np.abs((errors - stage_errors * t) / np.where(se > 0.0, se, 1.0)).max(axis=1), alpha
-            ),
-        )
+        suprema = np.abs((errors - stage_errors * t) / np.where(se > 0.0, se, 1.0)).max(axis=1)
+        c = max(c, critical_value(suprema, alpha))
     # a t^2 + b t + d <= 0
     a = first_stage**2 - c**2 * v_dd
     b = -2.0 * (jump * first_stage - c**2 * v_jd)

@@ -75,12 +75,8 @@ def fit_side(
     fewest = int(np.argmin(n_inside))
     if n_inside[fewest] < order + 1:
         raise _too_few(int(n_inside[fewest]), order, bandwidth[fewest], plus)
-    scale = factorial(deriv) / bandwidth**deriv
-    if bandwidth.size == 1:
-        return _common(
-            rows, u[:, 0], np.sqrt(mass), outcomes[rows], order, deriv, scale, n_inside, plus, bandwidth
-        )
-    return _columnwise(rows, u, mass, outcomes[rows], order, deriv, scale, n_inside, plus, bandwidth)
+    view = _Window(rows, u, mass, outcomes[rows], order, deriv, n_inside, plus, bandwidth)
+    return _common(view) if bandwidth.size == 1 else _columnwise(view)
 
 
 def window(x: FloatArray, reach: float, plus: bool) -> slice:
@@ -98,65 +94,64 @@ def window(x: FloatArray, reach: float, plus: bool) -> slice:
     return slice(min(zero, int(np.searchsorted(x, -reach, side="left"))), zero)
 
 
-def _common(
-    rows: slice,
-    u: FloatArray,
-    root: FloatArray,
-    outcomes: FloatArray,
-    order: int,
-    deriv: int,
-    scale: FloatArray,
-    n_inside: IntArray,
-    plus: bool,
-    bandwidth: FloatArray,
-) -> SideFit:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The k units of one side within the widest bandwidth, and what is asked of them."""
+
+    rows: slice
+    u: FloatArray  # (k, g), distances in bandwidths
+    mass: FloatArray  # (k, g), kernel times unit weight
+    outcomes: FloatArray  # (k, m)
+    order: int
+    deriv: int
+    n_inside: IntArray
+    plus: bool
+    bandwidth: FloatArray  # (g,)
+
+    @property
+    def scale(self) -> FloatArray:
+        """From a coefficient in powers of u to a derivative in units of x."""
+        return np.asarray(factorial(self.deriv) / self.bandwidth**self.deriv)
+
+
+def _common(view: _Window) -> SideFit:
     """One bandwidth: QR of the weighted design, then products with all outcomes."""
-    regressors = u[:, None] ** np.arange(order + 1)
+    root = np.sqrt(view.mass)
+    regressors = view.u ** np.arange(view.order + 1)
     basis, triangle = np.linalg.qr(root * regressors)
     singular = np.linalg.svd(triangle, compute_uv=False)
     if not singular[-1] > RCOND_MIN * singular[0]:
-        raise _singular(order, bandwidth[0], plus)
+        raise _singular(view, 0)
     coefficient_map = np.linalg.solve(triangle, (basis * root).T)  # (p+1, k)
-    alpha = coefficient_map @ outcomes
+    alpha = coefficient_map @ view.outcomes
     return SideFit(
-        rows=rows,
+        rows=view.rows,
         root=root,
-        coefficient_weights=(scale * coefficient_map[deriv])[:, None],
+        coefficient_weights=(view.scale * coefficient_map[view.deriv])[:, None],
         leverage=np.einsum("ij,ij->i", basis, basis)[:, None],
         alpha=alpha,
         fitted=regressors @ alpha,
-        n_inside=n_inside,
+        n_inside=view.n_inside,
     )
 
 
-def _columnwise(
-    rows: slice,
-    u: FloatArray,
-    mass: FloatArray,
-    outcomes: FloatArray,
-    order: int,
-    deriv: int,
-    scale: FloatArray,
-    n_inside: IntArray,
-    plus: bool,
-    bandwidth: FloatArray,
-) -> SideFit:
+def _columnwise(view: _Window) -> SideFit:
     """One bandwidth per outcome: kernel moments of every column, then m small systems."""
-    m = bandwidth.size
+    m, order, u, mass = view.bandwidth.size, view.order, view.u, view.mass
     moments = np.empty((2 * order + 1, m))
     products = np.empty((order + 1, m))
     power = mass.copy()
     for j in range(2 * order + 1):
         moments[j] = power.sum(axis=0)
         if j <= order:
-            products[j] = np.einsum("ij,ij->j", power, outcomes)
+            products[j] = np.einsum("ij,ij->j", power, view.outcomes)
         power *= u
     index = np.arange(order + 1)
     gram = moments[index[:, None] + index[None, :]].transpose(2, 0, 1)  # (m, p+1, p+1)
     eigenvalues = np.linalg.eigvalsh(gram)
     weak = ~(eigenvalues[:, 0] > RCOND_MIN**2 * eigenvalues[:, -1])
     if weak.any():
-        raise _singular(order, bandwidth[int(np.argmax(weak))], plus)
+        raise _singular(view, int(np.argmax(weak)))
     inverse = np.linalg.inv(gram)
     alpha = np.einsum("mab,bm->am", inverse, products)
     quadratic = np.zeros((2 * order + 1, m))
@@ -164,13 +159,13 @@ def _columnwise(
         for b in range(order + 1):
             quadratic[a + b] += inverse[:, a, b]
     return SideFit(
-        rows=rows,
+        rows=view.rows,
         root=np.sqrt(mass),
-        coefficient_weights=scale * mass * _horner(inverse[:, deriv, :].T, u),
+        coefficient_weights=view.scale * mass * _horner(inverse[:, view.deriv, :].T, u),
         leverage=mass * _horner(quadratic, u),
         alpha=alpha,
         fitted=_horner(alpha, u),
-        n_inside=n_inside,
+        n_inside=view.n_inside,
     )
 
 
@@ -195,8 +190,9 @@ def _too_few(count: int, order: int, bandwidth: float, plus: bool) -> DataError:
     )
 
 
-def _singular(order: int, bandwidth: float, plus: bool) -> DataError:
+def _singular(view: _Window, column: int) -> DataError:
     return DataError(
-        f"the units {_side(plus)} the cutoff within bandwidth {bandwidth:.6g} do not identify a polynomial of "
-        f"order {order} (too few distinct values of the running variable): widen the bandwidth or lower p"
+        f"the units {_side(view.plus)} the cutoff within bandwidth {view.bandwidth[column]:.6g} do not identify a "
+        f"polynomial of order {view.order} (too few distinct values of the running variable): widen the bandwidth or "
+        "lower p"
     )

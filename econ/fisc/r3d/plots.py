@@ -30,33 +30,16 @@ def effect(fit: Fit, ax: Axes | None = None) -> Axes:
     finite = np.isfinite(fit.band_lower) & np.isfinite(fit.band_upper)
     if fit.tau.size == 1:
         half = np.abs(np.array([fit.tau - fit.band_lower, fit.band_upper - fit.tau]))
-        ax.errorbar(
-            fit.quantiles,
-            fit.tau,
-            yerr=half,
-            fmt="o",
-            color=BELOW,
-            capsize=4,
-            label=f"effect, {level} interval",
-        )
+        words = f"effect, {level} interval"
+        ax.errorbar(fit.quantiles, fit.tau, yerr=half, fmt="o", color=BELOW, capsize=4, label=words)
     else:
         q = fit.quantiles
         if fit.band_kind == "pointwise":
-            shade(
-                ax,
-                q,
-                fit.band_lower,
-                fit.band_upper,
-                color=BELOW,
-                alpha=0.3,
-                label=f"{level} pointwise intervals",
-            )
+            words = f"{level} pointwise intervals"
+            shade(ax, q, fit.band_lower, fit.band_upper, color=BELOW, alpha=0.3, label=words)
         else:
             if finite.any():
-                lower, upper = (
-                    np.where(finite, fit.band_lower, np.nan),
-                    np.where(finite, fit.band_upper, np.nan),
-                )
+                lower, upper = (np.where(finite, v, np.nan) for v in (fit.band_lower, fit.band_upper))
                 shade(ax, q, lower, upper, color=BELOW, label=f"{level} uniform band")
             point = fit.band("pointwise")
             shade(ax, q, point.lower, point.upper, color=BELOW, alpha=0.3, label=f"{level} pointwise")

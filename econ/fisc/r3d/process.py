@@ -67,11 +67,17 @@ class Process:
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
     @property
-    def stage_error(self) -> float:
-        """Standard error of the jump of the treatment."""
+    def to_stage(self) -> FloatArray:
+        """Error of the first stage as a linear map of the process, shape (2M,)."""
         half = self.covariance.shape[0] // 2
         row = np.zeros(2 * half)
         row[self.m], row[half + self.m] = 1.0, -1.0
+        return row
+
+    @property
+    def stage_error(self) -> float:
+        """Standard error of the jump of the treatment."""
+        row = self.to_stage
         return float(np.sqrt(max(float(row @ self.covariance @ row), 0.0)))
 
     def contrast(self, jump: FloatArray, first_stage: float) -> FloatArray:
