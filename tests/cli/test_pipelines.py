@@ -124,7 +124,7 @@ def test_tax_reform_higher_rates_raise_revenue_and_cut_hours(tmp_path: Path) -> 
     effects, _, _, ceiling = make("tax-reform", tmp_path, **options)
     table = effects.tables[0].frame.set_index("measure")
     number = table["change"].str.replace("−", "-").str.replace(",", "").astype(float)
-    assert number["revenue a worker, USD"] > 0
+    assert number["revenue per worker, USD"] > 0
     assert number["weekly hours"] < 0
     assert "of the gap" in ceiling.finding
     assert [f.name for f in tmp_path.glob("*.html")] == ["t.html"]

@@ -42,18 +42,12 @@ class Comparison(Result):
 
     Attributes
     ----------
-    criterion : str
-    schedules : dict of str to TaxSchedule
-        By name; ``US 2024`` and ``optimum`` among them.
-    welfare : dict of str to float
-    outcomes : dict of str to Outcome
+    schedules, welfare, outcomes : dict
+        By name of the schedule; ``US 2024`` and ``optimum`` among them.
     progress : dict of str to ndarray, shape (Y,)
         Gap closed by year, for planners that learn; of the first seed.
     reached : dict of str to ndarray, shape (S,)
         Gap closed by the best year of each seed, for planners that learn.
-    skill : ndarray, shape (n,)
-    optimum : Optimum
-    provenance : Provenance
     """
 
     criterion: str
@@ -239,11 +233,6 @@ def compare(
     Returns
     -------
     Comparison
-
-    Raises
-    ------
-    OptionError
-        If a planner is unknown.
 
     Examples
     --------

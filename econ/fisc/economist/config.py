@@ -80,17 +80,7 @@ class ModelConfig(_Checked):
 
 
 class ElectionConfig(_Checked):
-    """How the elected planner comes to office; see `fisc.economist.elections.hold_election`.
-
-    Attributes
-    ----------
-    term : int
-        Years between elections.
-    candidates : int
-        How many stand.
-    rule, ties, motive, reach
-        See `hold_election`.
-    """
+    """How the elected planner comes to office every `term` years; see `fisc.economist.hold_election`."""
 
     term: Annotated[int, Field(ge=1)] = 4
     candidates: Annotated[int, Field(ge=2)] = 5

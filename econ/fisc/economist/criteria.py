@@ -150,10 +150,9 @@ def welfare(outcome: Outcome, workers: Workers, criterion: CriterionName | Crite
 
     Parameters
     ----------
-    outcome : Outcome
-        What the workers do, from `respond`.
-    workers : Workers
-        Who they are; fixed weights come from their income at 40 hours, never from what they earn now.
+    outcome, workers
+        What the workers do, from `respond`, and who they are: fixed weights come from their income at
+        40 hours, never from what they earn now.
     criterion : str or Criterion
         One of `CRITERIA`.
 
@@ -161,13 +160,6 @@ def welfare(outcome: Outcome, workers: Workers, criterion: CriterionName | Crite
     -------
     float
         In units of money for inverse_income, utilitarian and rawls; in logs or utils otherwise.
-
-    Raises
-    ------
-    OptionError
-        If the criterion is unknown.
-    DataError
-        If outcome and workers differ in number.
 
     Examples
     --------

@@ -162,31 +162,22 @@ def hold_election(
 
     Parameters
     ----------
-    workers : Workers
-        The electorate.
-    schedule : TaxSchedule
-        Law in force.
+    workers, schedule
+        The electorate, and the schedule in force.
     criterion : Criterion
         Of benevolent candidates.
     rng : numpy Generator
         Draws candidates and breaks ties.
     candidates : int
         How many stand, from 2 to n.
-    rule : {"plurality", "borda"}
-        See `count_votes`.
+    rule, motive, reach
+        See `count_votes` and `platform`.
     ties : {"random", "first"}
         A draw among those level, or the one who stood first.
-    motive, reach
-        See `platform`.
 
     Returns
     -------
     Election
-
-    Raises
-    ------
-    DataError, OptionError
-        If an option makes no sense.
 
     Examples
     --------

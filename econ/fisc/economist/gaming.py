@@ -35,18 +35,7 @@ def plot_objectives(workers: Workers, ax: Axes | None = None, *, other_rate: flo
     The rate below the first US bracket edge goes from 0 to 1; all other brackets pay `other_rate`. Each
     objective is shown relative to its value at the flat tax.
 
-    Parameters
-    ----------
-    workers : Workers
-        The population; those who earn little are taxed out of work on the way.
-    ax : Axes, optional
-        Where to draw.
-    other_rate : float
-        Rate of the other brackets, in [0, 1].
-
-    Returns
-    -------
-    Axes
+    Those who earn little are taxed out of work on the way.
     """
     other_rate = check_number("other_rate", other_rate, least=0, most=1)
     ax = axes_of(ax)

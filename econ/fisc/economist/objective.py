@@ -48,11 +48,9 @@ class WelfareOfRates:
         """Return the welfare of each row of `policies`, shape (P, K) -> (P,)."""
         self.evaluations += policies.shape[0]
         rule, workers = self.criterion, self.workers
+        people = (workers.skill, workers.cost, workers.free_income, workers.kink_weight)
         return kernels.welfare_batch(
-            workers.skill,
-            workers.cost,
-            workers.free_income,
-            workers.kink_weight,
+            *people,
             self.edges,
             np.ascontiguousarray(policies),
             workers.delta,

@@ -24,14 +24,8 @@ INCOME_BINS = 20
 class WageClasses:
     """The classes of the labour survey: fixed for a population, equal in the logarithm of the wage.
 
-    Attributes
-    ----------
-    member : ndarray of int, shape (n,)
-        Class of each worker; stays with the statistical office.
-    count : ndarray, shape (G,)
-        Workers in each class; empty classes are left out.
-    wage, lowest, highest : ndarray, shape (G,)
-        Mean and range of annual income per weekly hour.
+    `member` (n,) is the class of each worker, which stays with the statistical office; `count`, and
+    mean, least and largest annual income per weekly hour, are (G,); empty classes are left out.
     """
 
     member: IntArray
@@ -63,26 +57,11 @@ class WageClasses:
 class Observation(Record):
     """One tax year as the statistical office publishes it.
 
-    Attributes
-    ----------
-    year : int
-        From 0.
-    rates : ndarray, shape (K,)
-        Schedule of the year.
-    welfare : float
-        The planner's own criterion, mean over the steps of the year.
-    rebate, mean_income, mean_hours : float
-        Per head; money a year, hours a week.
-    not_working : float
-        Share of workers without income.
-    bracket_count, bracket_income : ndarray, shape (K,)
-        Workers whose income falls into each bracket, and their total income.
-    income_edges : ndarray, shape (B + 1,)
-    income_count : ndarray, shape (B,)
-        Histogram of income; the first bin starts at 0.
-    class_count, class_wage, class_lowest, class_highest, class_hours, class_income : ndarray, shape (G,)
-        Labour survey by class of hourly wage (annual income per weekly hour): workers, mean, least
-        and largest wage, mean hours, mean income.
+    The planner's own criterion `welfare` is a mean over the steps of the year; money is a year, hours
+    are a week, per head. `bracket_count` and `bracket_income` (K,) are workers in each bracket and
+    their total income; `income_count` (B,) is the histogram over `income_edges` (B + 1,), from 0. The
+    labour survey by class of hourly wage has shape (G,): workers, mean, least and largest wage (annual
+    income per weekly hour), mean hours, mean income.
     """
 
     year: int

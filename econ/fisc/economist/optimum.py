@@ -55,10 +55,8 @@ class Certificate(Record):
     local_gain : float
         Largest gain that one more step of any single rate, of 0.001 to 10 points, would bring in
         robust welfare; 0 if none does.
-    grid_best : float or None
-        Welfare of the best point of an exhaustive grid, where there are at most three brackets.
-    grid_step : float or None
-        Spacing of that grid.
+    grid_best, grid_step : float or None
+        Best welfare on an exhaustive grid and its spacing, where there are at most three brackets.
     evaluations : int
         Schedules evaluated.
     """
@@ -95,12 +93,8 @@ class Optimum(Result):
         The robust optimum: it keeps its welfare when rates are rounded to 0.01 point.
     welfare : float
         Welfare of `schedule` when the workers answer exactly.
-    certificate : Certificate
-        Restarts, local check, grid.
     criterion : str
         What was maximised.
-    provenance : Provenance
-        Options, seed, fingerprint of the workers.
     """
 
     schedule: TaxSchedule
@@ -124,17 +118,12 @@ class Optimum(Result):
 
     def section(self) -> Section:
         """Return rates, picture and certificate as a section of a report."""
+        caption, alt = "Marginal and effective rates at the optimum", "Tax rates by income"
         return Section(
             "Optimal tax schedule",
             body=self.certificate.summary(),
             tables=(Table(self.to_frame(), caption="Rates by bracket of annual income", index=False),),
-            figures=(
-                Figure.from_matplotlib(
-                    self.plot(),
-                    caption="Marginal and effective rates at the optimum",
-                    alt="Tax rates by income",
-                ),
-            ),
+            figures=(Figure.from_matplotlib(self.plot(), caption=caption, alt=alt),),
             provenance=self.provenance,
         )
 
@@ -177,11 +166,6 @@ def optimal_schedule(
     Returns
     -------
     Optimum
-
-    Raises
-    ------
-    DataError
-        If edges, restarts or tolerance make no sense.
 
     Notes
     -----

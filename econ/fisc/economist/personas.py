@@ -31,15 +31,8 @@ _LAST_AGE = 74
 class Persona(Record):
     """Who a worker is.
 
-    Attributes
-    ----------
-    occupation : str
-        One of the ten groups of the Current Population Survey.
-    age : int
-        Years.
-    sex : {"man", "woman"}
-    tax_tolerance : float
-        Net tax (tax less rebate) as a share of income above which the worker is dissatisfied.
+    The occupation is one of the ten groups of the Current Population Survey; above a net tax (tax less
+    rebate) of `tax_tolerance` as a share of income the worker is dissatisfied.
     """
 
     occupation: str

@@ -88,7 +88,7 @@ class Workers:
         hours_grid: npt.ArrayLike | None = None,
         personas: Sequence[Persona] | None = None,
     ) -> None:
-        skill_ = checked_array("skill", skill, what="incomes per weekly hour, one a worker")
+        skill_ = checked_array("skill", skill, what="incomes per weekly hour, one for each worker")
         if skill_.size == 0:
             raise DataError("the population is empty: skill has no entries; give at least one worker")
         disutility = "positive weights of the disutility of hours"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ceiling", "Reform", "compare_schedules", "distance_to_optimum"]
 
-REVENUE = "revenue a worker, USD"
+REVENUE = "revenue per worker, USD"
 _WELFARE = "welfare: "
 
 
@@ -37,7 +37,6 @@ class Reform(Result):
 
     Attributes
     ----------
-    before, after : TaxSchedule
     effects : DataFrame
         A row for each measure (revenue, income, hours, share who do not work, welfare by criterion);
         columns ``before``, ``after``, ``change``, and the interval of the change, ``low`` and ``high``:
@@ -51,7 +50,6 @@ class Reform(Result):
         Independent draws of the population.
     level : float
         Of the intervals.
-    provenance : Provenance
     """
 
     before: TaxSchedule
@@ -80,7 +78,7 @@ class Reform(Result):
         verdict = ", ".join(self.better_by) or "no criterion"
         about = f"{100 * self.level:g} % intervals over {self.draws} draws of the population"
         return (
-            f"Revenue changes by {change} USD a worker{interval}; higher welfare by "
+            f"Revenue changes by {change} USD per worker{interval}; higher welfare by "
             f"{verdict}{f' ({about})' if self.draws > 1 else ''}. {self.gainers:.0%} of workers gain."
         )
 
@@ -127,7 +125,7 @@ class Reform(Result):
             tables=[Table(frame.reset_index(), index=False, caption="Means over draws.")],
             notes=[
                 "Left out: savings, families, unemployment, migration, and the standard deduction. Edges apply "
-                "to gross income.",
+                "to gross income."
             ],
             provenance=self.provenance,
         )
@@ -176,14 +174,8 @@ class Reform(Result):
 class Ceiling(Result):
     """How far two schedules are from the best one on the brackets of the second.
 
-    Attributes
-    ----------
-    before, after : TaxSchedule
-    optimum : Optimum
-    welfare : dict of str to float
-        Of ``before``, ``after`` and ``optimum``.
-    closed : float
-        Share of the gap from `before` to the optimum that `after` closes; negative if it leads away.
+    `welfare` holds that of ``before``, ``after`` and ``optimum``; `closed` is the share of the gap from
+    `before` to the optimum that `after` closes, negative if it leads away.
     """
 
     before: TaxSchedule
@@ -227,7 +219,7 @@ class Ceiling(Result):
             ],
             notes=[
                 "The optimum knows everybody's earning power and cost of hours; no government does. It is a "
-                "ceiling, not a proposal.",
+                "ceiling, not a proposal."
             ],
             provenance=self.optimum.provenance,
         )
@@ -258,16 +250,11 @@ def compare_schedules(
     -------
     Reform
 
-    Raises
-    ------
-    DataError
-        If there are no workers, or an argument is of the wrong kind.
-
     Examples
     --------
     >>> draws = [Workers.sample(500, random_state=seed) for seed in range(3)]
     >>> reform = compare_schedules(draws, TaxSchedule.flat(0.1), TaxSchedule.flat(0.3))
-    >>> row = reform.effects.loc["revenue a worker, USD"]
+    >>> row = reform.effects.loc["revenue per worker, USD"]
     >>> bool(row["low"] < row["change"] < row["high"]), reform.deciles["gain"].iloc[0] > 0
     (True, np.True_)
     """
@@ -305,12 +292,7 @@ def compare_schedules(
         draws=len(draws),
         level=level,
         provenance=record(
-            options={
-                "criteria": [rule.name for rule in rules],
-                "level": level,
-                "before": before.to_dict(),
-                "after": after.to_dict(),
-            },
+            options={"criteria": [rule.name for rule in rules], "level": level},
             inputs={f"skill {j + 1}": draw.skill for j, draw in enumerate(draws)},
         ),
     )
@@ -328,20 +310,8 @@ def distance_to_optimum(
 ) -> Ceiling:
     """Compare a reform with the best schedule on its own brackets.
 
-    Parameters
-    ----------
-    workers : Workers
-        The population.
-    before, after : TaxSchedule
-        The present schedule and the reform.
-    criterion : str or Criterion
-        See `fisc.economist.welfare`.
-    random_state, restarts
-        Of `optimal_schedule`.
-
-    Returns
-    -------
-    Ceiling
+    Takes what `compare_schedules` and `optimal_schedule` take; the result tells how much of the way
+    from `before` to the optimum `after` goes.
 
     Raises
     ------
@@ -373,7 +343,7 @@ def _measures(rules: Sequence[Criterion]) -> dict[str, Callable[[Outcome, Worker
 
     return {
         REVENUE: lambda outcome, _: float(outcome.tax.mean()),
-        "income a worker, USD": lambda outcome, _: float(outcome.income.mean()),
+        "income per worker, USD": lambda outcome, _: float(outcome.income.mean()),
         "weekly hours": lambda outcome, _: float(outcome.hours.mean()),
         "share who do not work": lambda outcome, _: float((outcome.hours == 0).mean()),
         **{f"{_WELFARE}{rule.name}": social(rule) for rule in rules},

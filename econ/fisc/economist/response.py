@@ -64,16 +64,9 @@ class Outcome(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a worker: hours, income, tax, rebate, utility."""
-        return pd.DataFrame(
-            {
-                "hours": self.hours,
-                "income": self.income,
-                "tax": self.tax,
-                "rebate": self.rebate,
-                "utility": self.utility,
-            }
-        )
+        """Return a row for each worker: hours, income, tax, rebate, utility."""
+        names = ("hours", "income", "tax", "rebate", "utility")
+        return pd.DataFrame({name: getattr(self, name) for name in names})
 
     def plot(self, ax: Axes | None = None, *, schedule: TaxSchedule | None = None) -> Axes:
         """Draw the density of income, with the kinks of `schedule` if given."""
@@ -137,31 +130,13 @@ def _respond_compiled(
     workers: Workers, schedule: TaxSchedule, income: FloatArray, tax: FloatArray, value: FloatArray
 ) -> float:
     """Fill the arrays by machine code; return total tax."""
+    rates = (schedule.edges, schedule.rates)
     if workers.hours_grid is not None:
-        return kernels.best_response_on_grid(
-            workers.skill,
-            workers.cost,
-            schedule.edges,
-            schedule.rates,
-            workers.delta,
-            workers.hours_grid,
-            income,
-            tax,
-            value,
-        )
-    return kernels.best_response(
-        workers.skill,
-        workers.cost,
-        workers.free_income,
-        workers.kink_weight,
-        schedule.edges,
-        schedule.rates,
-        workers.delta,
-        workers.max_hours,
-        income,
-        tax,
-        value,
-    )
+        people = (workers.skill, workers.cost)
+        limits = (workers.delta, workers.hours_grid)
+        return kernels.best_response_on_grid(*people, *rates, *limits, income, tax, value)
+    everybody = (workers.skill, workers.cost, workers.free_income, workers.kink_weight)
+    return kernels.best_response(*everybody, *rates, workers.delta, workers.max_hours, income, tax, value)
 
 
 def _respond_chunk(
@@ -206,11 +181,6 @@ def outcome_of_hours(workers: Workers, schedule: TaxSchedule, hours: FloatArray)
     -------
     Outcome
 
-    Raises
-    ------
-    DataError
-        If the hours do not fit the workers.
-
     Examples
     --------
     >>> workers = Workers([1000.0, 10.0], cost=0.02)
@@ -219,9 +189,9 @@ def outcome_of_hours(workers: Workers, schedule: TaxSchedule, hours: FloatArray)
     (40000.0, 10000.0)
     """
     _check_pair(workers, schedule)
-    hours = check_array("hours", hours, what="weekly hours, one a worker", missing=True)
+    hours = check_array("hours", hours, what="weekly hours, one for each worker", missing=True)
     if hours.shape != (workers.n,):
-        raise DataError(f"hours must have shape ({workers.n},), one a worker, got {hours.shape}")
+        raise DataError(f"hours must have shape ({workers.n},), one for each worker, got {hours.shape}")
     missing = int(np.isnan(hours).sum())
     if missing or not np.all((hours >= 0.0) & (hours <= workers.max_hours)):
         raise DataError(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulationResult"]
 
+_SERIES = ("welfare", "mean_income", "mean_hours", "rebate", "not_working", "satisfied")
+
 
 @dataclass(frozen=True, eq=False)
 class SimulationResult(Result):
@@ -36,10 +38,8 @@ class SimulationResult(Result):
     ----------
     config : dict
         What was run.
-    schedule : TaxSchedule
-        Schedule of the last year.
-    rates : ndarray, shape (Y, K)
-        Rates of each year.
+    schedule, rates
+        Schedule of the last year, and the rates of each year, shape (Y, K).
     welfare, mean_income, mean_hours, rebate, not_working, satisfied : ndarray, shape (Y,)
         The planner's criterion; means per head; shares.
     elections : tuple of Election
@@ -90,18 +90,9 @@ class SimulationResult(Result):
 
     def state_fingerprint(self) -> str:
         """Return a hash of all numbers; two runs of one configuration agree in it, resumed or not."""
-        parts = (
-            self.rates,
-            self.welfare,
-            self.mean_income,
-            self.mean_hours,
-            self.rebate,
-            self.satisfied,
-            self.outcome.hours,
-            self.outcome.income,
-            self.outcome.tax,
-            self.outcome.utility,
-        )
+        last = self.outcome
+        series = [getattr(self, name) for name in _SERIES]
+        parts = [self.rates, *series, last.hours, last.income, last.tax, last.utility]
         elections = [election.to_dict() for election in self.elections]
         return fingerprint([[fingerprint(np.ascontiguousarray(part)) for part in parts], elections])
 
@@ -137,16 +128,7 @@ class SimulationResult(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each year: welfare, means, shares and rates."""
-        frame = pd.DataFrame(
-            {
-                "welfare": self.welfare,
-                "mean_income": self.mean_income,
-                "mean_hours": self.mean_hours,
-                "rebate": self.rebate,
-                "not_working": self.not_working,
-                "satisfied": self.satisfied,
-            }
-        )
+        frame = pd.DataFrame({name: getattr(self, name) for name in _SERIES})
         for k in range(self.rates.shape[1]):
             frame[f"rate_{k + 1}"] = self.rates[:, k]
         frame.index.name = "year"

@@ -63,11 +63,6 @@ def saez_schedule(
     -------
     TaxSchedule
 
-    Raises
-    ------
-    OptionError, DataError
-        If elasticity is neither "measured" nor a positive number.
-
     References
     ----------
     Saez, E. (2001). Using elasticities to derive optimal income tax rates. Review of Economic
@@ -166,18 +161,7 @@ def paper_saez_schedule(workers: Workers, edges: npt.ArrayLike, *, elasticity: f
     Gaussian kernel estimate, each bracket is judged at its midpoint, nothing is iterated, and the
     default elasticity is 3 where that of its workers is 0.4.
 
-    Parameters
-    ----------
-    workers : Workers
-        The population.
-    edges : array_like, shape (K,)
-        Bracket edges.
-    elasticity : float
-        The same in all brackets.
-
-    Returns
-    -------
-    TaxSchedule
+    Takes what `saez_schedule` takes, the elasticity as a number.
     """
     check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
     elasticity = check_number("elasticity", elasticity, above=0)

@@ -227,7 +227,7 @@ class TaxSchedule(Record):
         return f"TaxSchedule(edges=[{edges}], rates=[{rates}])"
 
     def summary(self) -> str:
-        """Return one line a bracket: its income range, marginal rate and tax due at its lower edge."""
+        """Return a line for each bracket: its income range, marginal rate and tax due at its lower edge."""
         upper = [f"{b:,.0f}" for b in self.edges[1:]] + ["and more"]
         rows = zip(self.edges, upper, self.rates, self.tax_at_edges, strict=True)
         return "\n".join(
@@ -236,16 +236,10 @@ class TaxSchedule(Record):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a bracket: lower_edge, upper_edge, rate, tax_at_edge."""
+        """Return a row for each bracket: lower_edge, upper_edge, rate, tax_at_edge."""
         upper = np.concatenate([self.edges[1:], [np.inf]])
-        return pd.DataFrame(
-            {
-                "lower_edge": self.edges,
-                "upper_edge": upper,
-                "rate": self.rates,
-                "tax_at_edge": self.tax_at_edges,
-            }
-        )
+        columns = {"lower_edge": self.edges, "upper_edge": upper, "rate": self.rates}
+        return pd.DataFrame({**columns, "tax_at_edge": self.tax_at_edges})
 
     def plot(self, ax: Axes | None = None, *, label: str = "") -> Axes:
         """Draw marginal and effective rates by annual income; see `fisc.economist.plots`."""

@@ -32,22 +32,18 @@ from fisc.llm import Budget, BudgetError, Client, estimate_tokens
 
 __all__ = ["Estimate", "Simulation"]
 
+#: What `SimulationResult` takes from each `Observation`.
+_PUBLISHED = ("welfare", "mean_income", "mean_hours", "rebate", "not_working")
+
 #: Years done, years in all.
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Estimate(Record):
-    """What a run would ask of a language model.
+    """What a run would ask of a language model if every answer is usable at once.
 
-    Attributes
-    ----------
-    requests : int
-        If every answer is usable at once.
-    prompt_tokens, completion_tokens : int
-        At four characters a token.
-    cost : float
-        At the prices of the configuration.
+    Tokens are counted at four characters each, the cost at the prices of the configuration.
     """
 
     requests: int
@@ -129,16 +125,14 @@ class Simulation:
         budget : Budget, optional
             Another budget than the configuration's, for a run that reached it.
         progress : callable, optional
-            Called with the years done and the years in all.
-
-        Returns
-        -------
-        SimulationResult
+            As of `run`.
 
         Raises
         ------
         DataError
-            If the folder holds no run.
+            If the folder holds no run, or a file of it is damaged or of another run.
+        InUseError
+            If another process works on the run.
         """
         folder = RunFolder(path)
         config = SimulationConfig(**{**folder.config(), "folder": str(path)})
@@ -242,11 +236,7 @@ class Simulation:
             config=self.config.to_dict(),
             schedule=TaxSchedule(self.edges, past[-1].rates),
             rates=np.array([seen.rates for seen in past]),
-            welfare=np.array([seen.welfare for seen in past]),
-            mean_income=np.array([seen.mean_income for seen in past]),
-            mean_hours=np.array([seen.mean_hours for seen in past]),
-            rebate=np.array([seen.rebate for seen in past]),
-            not_working=np.array([seen.not_working for seen in past]),
+            **{name: np.array([getattr(seen, name) for seen in past]) for name in _PUBLISHED},
             satisfied=np.array(years.satisfied),
             elections=tuple(years.elections),
             skill=self.workers.skill,
@@ -265,16 +255,10 @@ class Simulation:
         )
 
     def _task(self) -> Task:
-        config = self.config
-        return Task(
-            edges=self.edges,
-            criterion=self.criterion,
-            years=config.years,
-            settled=round(config.settled * config.years),
-            random_state=config.random_state,
-            max_hours=self.workers.max_hours,
-            hours_grid=self.workers.hours_grid,
-        )
+        config, workers = self.config, self.workers
+        term = (config.years, round(config.settled * config.years))
+        known = (workers.max_hours, workers.hours_grid)
+        return Task(self.edges, self.criterion, *term, config.random_state, *known)
 
     def _observed(self, year: int, law: TaxSchedule, outcomes: list[Outcome]) -> Observation:
         """Return what is published of a year: means over its steps."""

@@ -20,22 +20,10 @@ __all__ = ["Planner", "Task", "best_of"]
 class Task:
     """What a planner is asked to do.
 
-    Attributes
-    ----------
-    edges : ndarray, shape (K,)
-        Bracket edges; the planner sets a rate for each.
-    criterion : Criterion
-        What it is to maximise.
-    years : int
-        Length of its term.
-    settled : int
-        Years at the end of the term in which the best schedule seen is kept.
-    random_state : int
-        Of the run, for planners that draw one stream of random numbers over all years.
-    max_hours : float
-        Cap on weekly hours, public knowledge.
-    hours_grid : ndarray or None
-        Choices of hours, public knowledge.
+    Maximise a criterion by a rate for each bracket (edges of shape (K,)) over a term of years, in the
+    last `settled` of which the best schedule seen is kept. `random_state` is that of the run, for
+    planners that draw one stream of random numbers over all years; cap and choices of weekly hours are
+    public knowledge.
     """
 
     edges: FloatArray

@@ -18,7 +18,7 @@ __all__ = ["LanguagePlanner", "RatesAnswer"]
 
 
 class RatesAnswer(BaseModel):
-    """Marginal rates in per cent, one a bracket."""
+    """Marginal rates in per cent, one for each bracket."""
 
     rates: list[float]
 
@@ -29,12 +29,7 @@ class LanguagePlanner(Planner):
     Where no usable answer is left after asking again, the best schedule so far is kept, and the
     ledger counts a fallback.
 
-    Parameters
-    ----------
-    client : Client
-        Who answers.
-    memory : int
-        Past years shown, the most recent ones, plus the best three of all; at least 1.
+    The model sees the last `memory` years, at least 1, and the best three of all.
     """
 
     name: ClassVar[str] = "language"

@@ -31,11 +31,6 @@ class GaussianProcessPlanner(Planner):
     scale for each bracket is fitted to the welfare of all years, and the next schedule maximises mean
     plus `curiosity` standard deviations near the best one seen. The region shrinks after years
     without progress and grows after progress.
-
-    Parameters
-    ----------
-    curiosity : float
-        Weight of the standard deviation, >= 0.
     """
 
     name: ClassVar[str] = "gp"
@@ -102,14 +97,9 @@ class GaussianProcessPlanner(Planner):
 
 @dataclass(frozen=True)
 class EvolutionPlanner(Planner):
-    """CMA-ES: a generation of schedules around a centre, one a year, then a better centre.
+    """CMA-ES: a generation of schedules around a centre, one each year, then a better centre.
 
-    Parameters
-    ----------
-    population : int
-        Years in each generation, at least 4.
-    sigma : float
-        First step size.
+    A generation takes `population` years, at least 4; `sigma` is the first step size.
     """
 
     name: ClassVar[str] = "cmaes"
@@ -135,10 +125,7 @@ class EvolutionPlanner(Planner):
 class HillClimbingPlanner(Planner):
     """One rate at a time, up or down; a step that helped is kept, the step shrinks when none does.
 
-    Parameters
-    ----------
-    step : float
-        First step, in rates.
+    `step` is the first step, in rates.
     """
 
     name: ClassVar[str] = "hill"

@@ -34,16 +34,9 @@ PRIOR_CURVATURE, PRIOR_SPREAD, LINE_SPREAD, NOISE = 4.0, 2.0, 0.5, 0.05
 class BehaviouralModel:
     """Beliefs about behaviour: people of each wage class and what an hour costs them.
 
-    Attributes
-    ----------
-    delta : float
-        Curvature of the disutility of hours.
-    workers : Workers
-        A few people for each class, spread over its range of wages.
-    mass : ndarray, shape (m,)
-        For how many each stands.
-    misfit : float
-        Mean squared error of the hours of the classes over all years, hours a week squared.
+    `delta` is the curvature of the disutility of hours; `workers` are a few people for each class,
+    spread over its range of wages, each standing for `mass` (m,); `misfit` is the mean squared error
+    of the hours of the classes over all years, hours a week squared.
     """
 
     delta: float
@@ -180,12 +173,8 @@ class StructuralPlanner(Planner):
     It knows that people weigh money against hours with a power cost; it does not know the power,
     the costs, or any single person.
 
-    Parameters
-    ----------
-    draws : int
-        Models a proposal is averaged over, at least 1.
-    jitter : float
-        Standard deviation of the logarithm of free hours in the first year's draws.
+    A proposal is averaged over `draws` models, at least 1; `jitter` is the standard deviation of the
+    logarithm of free hours in the first year's.
     """
 
     name: ClassVar[str] = "bayesian"

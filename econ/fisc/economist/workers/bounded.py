@@ -29,22 +29,9 @@ class Bounded(Behaviour):
     tax above the persona's tolerance) always chooses again and withdraws a share `protest` of the
     hours. The planner's welfare uses plain utility, as in the source paper.
 
-    Parameters
-    ----------
-    noise : float
-        Standard deviation of the logarithm of hours, >= 0.
-    inertia : float
-        Probability of no change, in [0, 1).
-    protest : float
-        Share of hours that the dissatisfied withdraw, in [0, 1).
+    `noise`, the standard deviation of the logarithm of hours, is at least 0; `inertia` and `protest`
+    lie in [0, 1).
 
-    Raises
-    ------
-    DataError
-        If a parameter is out of range.
-
-    Examples
-    --------
     >>> workers = Workers([1000.0, 2000.0], cost=0.02)
     >>> law, rng = TaxSchedule.flat(0.2), np.random.default_rng(0)
     >>> exact = Bounded(noise=0.0, inertia=0.0, protest=0.0).choose(workers, law, Memory(1), rng)

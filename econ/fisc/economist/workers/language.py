@@ -35,14 +35,7 @@ class LanguageWorkers(Behaviour):
     Where in the end no usable answer is left for a worker, the worker keeps last step's hours (40
     in the first step), and the ledger counts a fallback.
 
-    Parameters
-    ----------
-    client : Client
-        Who answers.
-    batch : int
-        Workers in each call, at least 1.
-    recent : int
-        Last choices shown, at least 0.
+    Each call holds `batch` workers, at least 1, and shows the last `recent` choices, at least 0.
     """
 
     name: ClassVar[str] = "language"
