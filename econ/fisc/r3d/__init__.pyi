@@ -1,5 +1,5 @@
-from .covariate_balance import balance as balance
 from .bands import Limits as Limits
+from .covariate_balance import balance as balance
 from .density import DensityTest as DensityTest
 from .density import density_test as density_test
 from .designs import DESIGNS as DESIGNS
