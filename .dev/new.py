@@ -64,7 +64,7 @@ def make(root: Path, kind: str, name: str) -> list[Path]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     names.main(root, ["--write"])
-    _tidy(root, [file for file in texts if file.suffix == ".py"])
+    _tidy(root, [file for file in texts if file.suffix in (".py", ".pyi")])
     return list(texts)
 
 
