@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from fisc.basir.corpus import COLUMNS, parts
-from fisc.data import DataError, DataWarning, OfflineError
+from fisc.data import DataError, DataWarning, OfflineError, build, card
 from fisc.data.basir_hub import fetch_basir, leakage, read_basir
 
 ROWS = [
@@ -134,6 +134,16 @@ def test_the_corpus_is_built_in_order_of_time(tmp_path: Path) -> None:
     assert set(frame["budget_year"]) == {"2004-05"}
     assert frame["words"].between(15, 250).all()
     assert [p.key for p in parts(str(tmp_path))] == [p.key for p in pieces]
+
+
+def test_the_catalogue_builds_it(tmp_path: Path) -> None:
+    (tmp_path / "2004-07-08.txt").write_text(_speech("2004-05"))
+    (tmp_path / "2005-02-28.txt").write_text(_speech("2005-06", "Other. "))
+    assert card("budget-speeches").loader == "build"
+    built = build("budget-speeches", tmp_path / "out", {"source": str(tmp_path)})
+    assert (built.parts_made, built.rebuilt) == (2, True)
+    assert list(pd.read_parquet(built.data).columns) == list(COLUMNS)
+    assert not build("budget-speeches", tmp_path / "out", {"source": str(tmp_path)}).rebuilt
 
 
 def test_the_file_of_2013_that_is_the_speech_of_2014(tmp_path: Path) -> None:

@@ -340,20 +340,6 @@ def _remove_halves(data: Path, description: Path) -> None:
 def read(path: str | Path) -> pd.DataFrame:
     """Read a data file written by `build`, checked against its card.
 
-    Parameters
-    ----------
-    path : path-like
-        ``DIR/NAME.parquet``.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    CorruptFileError
-        If the file is not what its card says.
-
     Examples
     --------
     >>> from tempfile import TemporaryDirectory

@@ -37,20 +37,8 @@ _VALUES = list(BAR_COLUMNS[2:])
 class Entry:
     """What the cache holds of one ticker.
 
-    Attributes
-    ----------
-    bars : DataFrame
-        Columns of `BAR_COLUMNS` without ``ticker``; ascending unique dates; raw closes.
-    source, library : str
-        Name of the source, and the library and version that fetched it.
-    ticker : str
-        As the source writes it.
-    start, until : date
-        The period asked for so far: all complete days from `start` up to, not including, `until`.
-    fetched : str
-        When the newest bars were fetched, ISO 8601, UTC.
-    timezone, currency : str
-        Of the exchange and the prices; empty if not known.
+    `bars` has the columns `BAR_COLUMNS` without ``ticker``, ascending unique dates and raw closes. The
+    period asked for so far is all complete days from `start` up to, not including, `until`.
     """
 
     bars: pd.DataFrame

@@ -33,19 +33,8 @@ _BY_NAME = {name: field for field, names in _FIELDS.items() for name in names}
 class Layout:
     """How a table of prices is laid out.
 
-    Attributes
-    ----------
-    kind : str
-        ``wide`` (a column a ticker), ``long`` (a row a ticker and day), or ``single`` (the
-        bars of one asset).
-    date : object
-        Name of the column with the dates.
-    ticker : object or None
-        Name of the column with the tickers, for ``long``.
-    fields : dict
-        Field to column name for ``long`` and ``single``.
-    cells : tuple
-        For ``wide``: (column name, field, ticker) of each column with prices.
+    `kind` is ``wide`` (a column a ticker; `cells` has column name, field and ticker of each), ``long``
+    (a row a ticker and day) or ``single`` (the bars of one asset; `fields` maps fields to columns).
     """
 
     kind: str
@@ -56,23 +45,7 @@ class Layout:
 
 
 def find_layout(table: pd.DataFrame, columns: Mapping[str, str] | None, where: str) -> Layout:
-    """Say what each column of a table is.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With plain column names, or with two levels of them: fields and tickers.
-    columns : mapping, optional
-        Role (one of `ROLES`) to column name, where the names do not tell.
-    where : str
-        The file's name, for messages.
-
-    Raises
-    ------
-    DataError
-        If there is no column of dates or prices; the message names the columns and the
-        nearest.
-    """
+    """Say what each column of a table is; `columns` maps roles (`ROLES`) to names that do not tell."""
     given = _given(table, columns or {}, where)
     if isinstance(table.columns, pd.MultiIndex):
         return _two_levels(table, given, where)

@@ -21,19 +21,8 @@ def parse_dates(column: pd.Series, date_format: str | None, where: str) -> pd.Se
     A time of day and an offset from UTC are left out without converting: the day is the one
     that is written, which is the day at the exchange.
 
-    Parameters
-    ----------
-    column : Series
-        Texts, whole numbers such as 20240131, or dates.
-    date_format : str or None
-        A format of `strptime`; None tries the usual ones, each on all rows.
-    where : str
-        The file's name, for messages.
-
-    Raises
-    ------
-    DataError
-        If a row is no date, or if days and months cannot be told apart.
+    Without `date_format` (of `strptime`), the usual formats are tried, each on all rows. A row that is no
+    date, and days that cannot be told from months, are errors that name `where`.
 
     Examples
     --------
@@ -91,19 +80,8 @@ def _days(parsed: pd.Series, column: pd.Series, where: str, date_format: str | N
 def parse_numbers(column: pd.Series, where: str, *, decimal: str = ".") -> pd.Series:
     """Read a column as numbers; blanks and the usual words for "nothing" become NaN.
 
-    Parameters
-    ----------
-    column : Series
-        Texts or numbers.
-    where : str
-        File and column, for messages.
-    decimal : {".", ","}
-        The decimal sign; the other of the two may separate thousands.
-
-    Raises
-    ------
-    DataError
-        If a cell is something else.
+    `decimal` is the decimal sign; the other of "." and "," may separate thousands. A cell that is something
+    else is an error that names `where`.
 
     Examples
     --------
