@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fisc.data import DataError, FiscError, OptionError
+from fisc.core import DataError, FiscError, OptionError
+from fisc.core.cells import cells
 from fisc.report import Report, Section, Table, tables
 
 
@@ -53,7 +54,7 @@ def aligned(table: Table, parse) -> list[str]:
     ],
 )
 def test_floats(value: float, decimals: int, shown: str) -> None:
-    assert tables.cells(pd.Series([value]), decimals) == [shown]
+    assert cells(pd.Series([value]), decimals) == [shown]
 
 
 @pytest.mark.parametrize(
@@ -80,16 +81,16 @@ def test_floats(value: float, decimals: int, shown: str) -> None:
     ],
 )
 def test_other_kinds(values, shown: list[str]) -> None:
-    assert tables.cells(pd.Series(values)) == shown
+    assert cells(pd.Series(values)) == shown
 
 
 def test_shares_in_per_cent() -> None:
-    assert tables.cells(pd.Series([0.1234, -1.0, 0.00001]), 1, percent=True) == [
+    assert cells(pd.Series([0.1234, -1.0, 0.00001]), 1, percent=True) == [
         "12.3%",
         "−100.0%",
         "1.0e−03%",
     ]
-    assert tables.cells(pd.Series([1, 0]), 0, percent=True) == ["100%", "0%"]
+    assert cells(pd.Series([1, 0]), 0, percent=True) == ["100%", "0%"]
 
 
 def test_decimals_by_column_and_per_cent(parse) -> None:

@@ -1,14 +1,38 @@
-"""What every result can do: go to plain JSON and back, show itself, compare itself."""
+"""What every result can do: go to plain JSON and back, show itself, be printed, compare itself."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fisc.core.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fisc.core.printing import PrintTable
+
 __all__ = ["Record", "Result"]
+
+# Fields that a reader of a table wants to know, in the order in which they are told.
+_FACTS = (
+    *(
+        "n",
+        "n_minus",
+        "n_plus",
+        "n_effective_minus",
+        "n_effective_plus",
+        "clusters",
+        "texts",
+        "budgets",
+        "events",
+    ),
+    *("bandwidth", "bandwidth_minus", "bandwidth_plus", "method", "model", "kernel", "criterion", "scheme"),
+    *("level", "coverage", "alpha"),
+)
 
 
 class Record:
@@ -145,6 +169,125 @@ class Result(Record):
         """Return the result in words and numbers, the finding on the first line."""
         return ""
 
+    def terms(self) -> pd.DataFrame:
+        """Return what was estimated, one row for each term.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by term, with the column ``estimate`` and, where known, ``std_error``, ``low``,
+            ``high`` and ``p``.
+
+        Raises
+        ------
+        DataError
+            If the result has no table, or none of estimates.
+        """
+        from fisc.core.printing import terms_of
+
+        return terms_of(self._frame())
+
+    def facts(self) -> dict[str, object]:
+        """Return what a reader of the terms wants to know: n, bandwidth, clusters, method."""
+        fields = {name: getattr(self, name) for name in _FACTS if name in getattr(self, "__dict__", {})}
+        return {name: value for name, value in fields.items() if isinstance(value, int | float | str)}
+
+    def to_latex(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        stars: bool = False,
+        decimals: int | None = None,
+        caption: str | None = None,
+        label: str | None = None,
+    ) -> str:
+        """Return the result's table for LaTeX, with the rules of the package booktabs.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            Where to write it, whole or not at all.
+        stars : bool
+            Whether stars mark what is significant; the note says at which levels.
+        decimals : int, optional
+            Of all numbers; three digits of a typical value of each column if not given.
+        caption : str, optional
+            The first line of `summary` if not given.
+        label : str, optional
+            The name by which LaTeX refers to it, such as ``tab:effects``.
+
+        Returns
+        -------
+        str
+            A ``table`` environment with columns in words and notes below.
+
+        Raises
+        ------
+        DataError
+            If the result has no table.
+        OptionError
+            If stars are asked for, and there are neither p-values nor intervals.
+        """
+        return self._print_table(stars, decimals, caption, label).to_latex(path)
+
+    def to_markdown(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        stars: bool = False,
+        decimals: int | None = None,
+        caption: str | None = None,
+    ) -> str:
+        """Return the result's table for Markdown; the parameters are those of `to_latex`."""
+        return self._print_table(stars, decimals, caption, None).to_markdown(path)
+
+    def to_docx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        stars: bool = False,
+        decimals: int | None = None,
+        caption: str | None = None,
+    ) -> Path:
+        """Write the result's table as a Word document; the parameters are those of `to_latex`.
+
+        Raises
+        ------
+        MissingExtraError
+            If python-docx is not installed (the extra ``word``).
+        """
+        return self._print_table(stars, decimals, caption, None).to_docx(path)
+
+    def _frame(self) -> pd.DataFrame:
+        to_frame = getattr(self, "to_frame", None)
+        if to_frame is None:
+            raise DataError(f"a {type(self).__name__} has no table; print its summary() instead")
+        frame: pd.DataFrame = to_frame()
+        return frame
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return the sentences below a printed table."""
+        from fisc.core.printing import in_sentence
+
+        return tuple(filter(None, [in_sentence(self.facts())]))
+
+    def _print_table(
+        self, stars: bool, decimals: int | None, caption: str | None, label: str | None
+    ) -> PrintTable:
+        from fisc.core.printing import print_table
+
+        return print_table(
+            self._frame(),
+            stars=stars,
+            decimals=decimals,
+            notes=self._notes(),
+            caption=self._headline() if caption is None else caption,
+            name=label or "",
+        )
+
+    def _headline(self) -> str:
+        return next(iter(self.summary().strip().splitlines()), "")
+
     def __repr__(self) -> str:
-        head = next(iter(self.summary().strip().splitlines()), "")
+        head = self._headline()
         return f"<{type(self).__name__}: {head}>" if head else f"<{type(self).__name__}>"

@@ -1,6 +1,8 @@
 from .blocks import Figure as Figure
 from .blocks import Section as Section
 from .blocks import Table as Table
+from .comparing import SideBySide as SideBySide
+from .comparing import compare as compare
 from .ledger import Ledger as Ledger
 from .page import Report as Report
 from .prose import plain as plain

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
 import html
 import math
-import numbers
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fisc.core import DataError
+from fisc.core.cells import cells, is_numeric
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fisc.report.blocks import Table
 
-__all__ = ["as_frame", "cells", "render"]
+__all__ = ["as_frame", "render"]
 
-_DEFAULT_DECIMALS = 3
-_MISSING = "–"
-_ENDLESS = 10**40
+_DECIMALS = 3
 
 
 def as_frame(data: Any) -> pd.DataFrame:
@@ -65,107 +61,6 @@ def as_frame(data: Any) -> pd.DataFrame:
     )
 
 
-def cells(column: pd.Series[Any], decimals: int = _DEFAULT_DECIMALS, percent: bool = False) -> list[str]:
-    """Write the values of a column as text.
-
-    Parameters
-    ----------
-    column : Series
-    decimals : int
-        Of floats. A number that would round to zero keeps two digits, as a power of ten.
-    percent : bool
-        Whether the values are shares to be shown in per cent.
-
-    Returns
-    -------
-    list of str
-        Not escaped. Thousands are separated from 10 000 on, so that years stay years.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> cells(pd.Series([1234.5, -0.00002, float("nan")]), decimals=1)
-    ['1,234.5', '−2.0e−05', '–']
-    """
-    write = _writer(column, decimals, percent)
-    return [write(value) for value in column.tolist()]
-
-
-def _writer(column: pd.Series[Any], decimals: int, percent: bool) -> Callable[[Any], str]:
-    import pandas as pd
-
-    whole = [v for v in column.tolist() if type(v) is int]
-    separated = any(abs(v) >= 10_000 for v in whole)
-
-    def write(value: Any) -> str:
-        if value is None or value is pd.NaT or value is pd.NA:
-            return _MISSING
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        if isinstance(value, numbers.Integral) and not percent:
-            return _whole(int(value), separated)
-        if isinstance(value, numbers.Real):
-            return _real(_as_float(value), decimals, percent)
-        if isinstance(value, (dt.datetime, dt.date)):
-            return _date(value)
-        return str(value)
-
-    return write
-
-
-def _whole(value: int, separated: bool) -> str:
-    if abs(value) >= _ENDLESS:  # a sum gone wild; Python refuses to print the largest at all
-        return _minus(f"{decimal.Decimal(value):.3e}")
-    return _minus(f"{value:,}" if separated else str(value))
-
-
-def _as_float(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a fraction beyond the range of floats
-        return math.inf if value > 0 else -math.inf
-
-
-def _real(value: float, decimals: int, percent: bool) -> str:
-    if math.isnan(value):
-        return _MISSING
-    sign = "%" if percent else ""
-    value = (100 * value if percent else value) + 0.0  # adding 0 turns −0 into 0
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value != 0 and abs(value) < 0.5 * 10.0**-decimals:
-        return _minus(f"{value:.1e}") + sign
-    if abs(value) >= 1e15:
-        return _minus(f"{value:.{max(decimals, 1)}e}") + sign
-    text = f"{value:,.{decimals}f}"
-    return _minus(text) + sign
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
-def _date(value: dt.date) -> str:
-    if not isinstance(value, dt.datetime):
-        return value.isoformat()
-    day = value.strftime("%Y-%m-%d")
-    if value.time() == dt.time():
-        return day
-    zone = value.tzname() if value.tzinfo is not None else ""
-    return f"{day} {value:%H:%M}{':' + format(value, '%S') if value.second else ''} {zone}".rstrip()
-
-
-def _numeric(column: pd.Series[Any]) -> bool:
-    import pandas as pd
-
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return False
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return True
-    held = [v for v in column.tolist() if v is not None]
-    return bool(held) and all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in held)
-
-
 def render(table: Table) -> tuple[str, int]:
     """Return the ``<table>`` element of a table, and how many letters wide it is.
 
@@ -197,7 +92,7 @@ def render(table: Table) -> tuple[str, int]:
         key = f"c{i}"
         columns[key] = cells(column, _decimals(table, label), label in percent)
         titles[key] = _label(label, shown.columns.nlevels)
-        if _numeric(frame.iloc[:, i]):
+        if is_numeric(frame.iloc[:, i]):
             numeric.add(key)
     if gap is not None:
         for values in columns.values():
@@ -257,7 +152,7 @@ def _row_labels(frame: pd.DataFrame, table: Table) -> tuple[list[tuple[str, list
 
 def _decimals(table: Table, label: Any) -> int:
     if isinstance(table.decimals, Mapping):
-        return int(table.decimals.get(label, _DEFAULT_DECIMALS))
+        return int(table.decimals.get(label, _DECIMALS))
     return int(table.decimals)
 
 
