@@ -10,9 +10,10 @@ import pytest
 from pydantic import BaseModel
 
 from fisc.data import DataError, FiscError
+from fisc.report.cron import cron_trigger, last_fire, next_fire
 from fisc.report.definition import ReportDefinition, load_definition, with_cron
 from fisc.report.ledger import Ledger
-from fisc.report.schedule import Outcome, cron_trigger, due_since, last_fire, next_fire, run_due
+from fisc.report.schedule import Outcome, due_since, run_due
 
 
 def moment(text: str) -> dt.datetime:

@@ -96,7 +96,8 @@ def schedule(
     from fisc.cli.report_runs import find_definitions, make_report
     from fisc.report.definition import with_cron
     from fisc.report.ledger import Ledger
-    from fisc.report.schedule import next_fire, run_forever
+    from fisc.report.cron import next_fire
+    from fisc.report.schedule import run_forever
 
     # A service manager stops with SIGTERM: end as on Ctrl-C, with the run under way recorded.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,10 +1,10 @@
-from .blocks import Figure as Figure
-from .blocks import Section as Section
-from .blocks import Table as Table
 from .comparing import SideBySide as SideBySide
 from .comparing import compare as compare
 from .ledger import Ledger as Ledger
+from .page import Figure as Figure
 from .page import Report as Report
+from .page import Section as Section
+from .page import Table as Table
 from .prose import plain as plain
 from .publishing import publish as publish
 from .result import Result as Result

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
-from fisc.core import DataError, OptionError, Provenance, check_is, check_whole
+import pandas as pd
+
+from fisc.core import DataError, OptionError, Provenance, as_frame, check_is, check_whole, is_table
+from fisc.report import svg as pictures
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
-__all__ = ["Figure", "Section", "Table"]
+__all__ = ["Block", "Figure", "Section", "Table"]
+
+
+class Block:
+    """What a notebook can show; `fisc.report.page`, which paints pages, sets the painter."""
+
+    painter: ClassVar[Callable[[Block], str] | None] = None
+
+    def _repr_html_(self) -> str | None:
+        return None if Block.painter is None else Block.painter(self)
 
 
 @dataclasses.dataclass(frozen=True)
-class Figure:
+class Figure(Block):
     """A picture kept as SVG, with a caption and a text that stands for it.
 
     Attributes
@@ -44,12 +55,10 @@ class Figure:
     themed: bool = False
 
     def __post_init__(self) -> None:
-        from fisc.report import svg
-
         # The plain form is a fixed point, so that a figure read back from JSON stays the same.
-        object.__setattr__(self, "svg", svg.normalise(self.svg))
+        object.__setattr__(self, "svg", pictures.normalise(self.svg))
         if self.narrow:
-            object.__setattr__(self, "narrow", svg.normalise(self.narrow))
+            object.__setattr__(self, "narrow", pictures.normalise(self.narrow))
 
     @classmethod
     def from_matplotlib(
@@ -80,25 +89,22 @@ class Figure:
         DataError
             If it is not a matplotlib figure or axes.
         """
-        from fisc.report import drawing
+        from fisc.report.drawing import draw  # matplotlib is heavy, and a report of tables needs none
 
-        return drawing.from_matplotlib(fig_or_axes, caption=caption, alt=alt, themed=themed)
-
-    def _repr_html_(self) -> str:
-        from fisc.report import page
-
-        return page.fragment(self)
+        drawn = draw(fig_or_axes)
+        follows = drawn.themed if themed is None else themed
+        return cls(drawn.wide, caption=caption, alt=alt, narrow=drawn.narrow, themed=follows)
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
+class Table(Block):
     """A table of data, with a caption and a note.
 
     Attributes
     ----------
     frame : DataFrame
-        Or a Series, a list of dictionaries, a dictionary of columns, or anything that offers
-        the DataFrame interchange protocol.
+        Or a Series, a list of dictionaries, a dictionary of columns, or a table of polars, Arrow or
+        DuckDB.
     caption, note : str
         Above and below the table; light markdown.
     decimals : int or dict of column to int
@@ -114,15 +120,13 @@ class Table:
     frame: pd.DataFrame
     caption: str = ""
     note: str = ""
-    decimals: int | Mapping[Any, int] = 3
+    decimals: int | Mapping[Hashable, int] = 3
     index: bool = True
-    percent: Sequence[Any] = ()
+    percent: Sequence[Hashable] = ()
     max_rows: int = 60
 
     def __post_init__(self) -> None:
-        from fisc.report import tables
-
-        frame = tables.as_frame(self.frame)
+        frame = _as_frame(self.frame)
         object.__setattr__(self, "frame", frame)
         for name in ("caption", "note"):
             check_is(f"{name} of a table", getattr(self, name), str, how="give text")
@@ -145,14 +149,26 @@ class Table:
         if check_whole("max_rows", self.max_rows) < 2:
             raise DataError(f"max_rows={self.max_rows!r}; a table shows at least 2 rows")
 
-    def _repr_html_(self) -> str:
-        from fisc.report import page
 
-        return page.fragment(self)
+def _as_frame(data: object) -> pd.DataFrame:
+    """Return tabular data as a DataFrame."""
+    if is_table(data):
+        return as_frame("frame of a table", data)  # type: ignore[arg-type]
+    if isinstance(data, pd.Series):
+        return data.to_frame(data.name if data.name is not None else "value")
+    try:
+        if isinstance(data, Mapping) or (isinstance(data, (list, tuple)) and data):
+            return pd.DataFrame(data)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"the table's data do not form a rectangle ({error})") from error
+    raise DataError(
+        f"a table was given a {type(data).__name__}; expected a DataFrame, a Series, a dictionary "
+        "of columns or a list of dictionaries"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class Section:
+class Section(Block):
     """A titled part of a report.
 
     Attributes
@@ -245,8 +261,3 @@ class Section:
             error = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         check_is("error of a section", error, str, how="give an exception or text")
         return cls(title, error=error or "unknown error")
-
-    def _repr_html_(self) -> str:
-        from fisc.report import page
-
-        return page.fragment(self)

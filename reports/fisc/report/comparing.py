@@ -13,7 +13,7 @@ from fisc.core import DataError, OptionError, nearest
 from fisc.core.cells import MISSING, cells, places
 from fisc.core.labels import in_words
 from fisc.core.printing import MISSING_NOTE, PrintTable, fact_in_words, significance
-from fisc.report.blocks import Section, Table
+from fisc.report.page import Section, Table
 from fisc.report.result import Result
 
 __all__ = ["SideBySide", "compare"]

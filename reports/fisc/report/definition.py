@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fisc.core import DataError, nearest
+from fisc.report.cron import cron_trigger
 
 __all__ = [
     "Email",
@@ -47,8 +49,6 @@ class Schedule(_Strict):
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:
-        import zoneinfo
-
         try:
             zoneinfo.ZoneInfo(value)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
@@ -60,8 +60,6 @@ class Schedule(_Strict):
     @field_validator("cron")
     @classmethod
     def _readable_cron(cls, value: str) -> str:
-        from fisc.report.schedule import cron_trigger
-
         cron_trigger(value, "UTC")
         return value
 

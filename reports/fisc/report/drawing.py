@@ -9,17 +9,23 @@ import textwrap
 import warnings
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.contour import ContourSet
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.image import _ImageBase
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.path import Path
+from matplotlib.text import Text
 
 from fisc.core import DataError
-from fisc.report.blocks import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-    from matplotlib.text import Text
-
-__all__ = ["from_matplotlib"]
+__all__ = ["Drawn", "draw"]
 
 _NARROW_WIDTH = 4.2  # inches: text of 9 points is then still 9 pixels high on a phone of 390
 _MOST_PANELS = 6  # more than these below each other would be a long way to scroll
@@ -27,14 +33,23 @@ _THIN = 0.4  # points by which a drawn line may stray from the data
 _MARGIN = 0.03  # inches by which text may stand out of the picture before it counts as cut
 
 
-def from_matplotlib(
-    fig_or_axes: MatplotlibFigure | Axes, *, caption: str = "", alt: str = "", themed: bool | None = None
-) -> Figure:
-    """See `Figure.from_matplotlib`."""
-    from matplotlib.artist import Artist
-    from matplotlib.figure import FigureBase
+class Drawn(NamedTuple):
+    """A figure as SVG, the same for a phone or empty, and whether its ink follows the page."""
 
-    fig: MatplotlibFigure | None = None
+    wide: str
+    narrow: str
+    themed: bool
+
+
+def draw(fig_or_axes: Figure | Axes) -> Drawn:
+    """Save a matplotlib figure, or that of an Axes; nothing is closed or changed.
+
+    Raises
+    ------
+    DataError
+        If it is not a matplotlib figure or axes.
+    """
+    fig: Figure | None = None
     if isinstance(fig_or_axes, (Artist, FigureBase)):
         fig = fig_or_axes.get_figure(root=True)
     if fig is None:
@@ -48,14 +63,10 @@ def from_matplotlib(
         with _resized(fig):
             if _fits(fig):
                 narrow = _save(fig)
-    if themed is None:
-        themed = not _filled(fig)
-    return Figure(wide, caption=caption, alt=alt, narrow=narrow, themed=themed)
+    return Drawn(wide, narrow, themed=not _filled(fig))
 
 
-def _save(fig: MatplotlibFigure) -> str:
-    import matplotlib as mpl
-
+def _save(fig: Figure) -> str:
     buffer = io.StringIO()
     # Its random ids and its date do not matter: the plain form has neither.
     with mpl.rc_context({"svg.fonttype": "none"}):
@@ -65,9 +76,6 @@ def _save(fig: MatplotlibFigure) -> str:
 
 def _thinned(match: re.Match[str]) -> str:
     """Drop the points of a long outline that nobody could see: matplotlib does so for lines alone."""
-    import numpy as np
-    from matplotlib.path import Path
-
     tokens = match[0].split()
     closed = tokens[-1] == "z"
     steps = tokens[:-1] if closed else tokens
@@ -81,12 +89,8 @@ def _thinned(match: re.Match[str]) -> str:
     return "M " + " L ".join(f"{x:.2f} {y:.2f}" for x, y in kept) + (" z" if closed else "")
 
 
-def _filled(fig: MatplotlibFigure) -> bool:
+def _filled(fig: Figure) -> bool:
     """Return True if areas are coloured by value: text upon them must not change with the page."""
-    from matplotlib.collections import QuadMesh
-    from matplotlib.contour import ContourSet
-    from matplotlib.image import _ImageBase
-
     return any(
         isinstance(artist, (QuadMesh, ContourSet, _ImageBase))
         for ax in fig.axes
@@ -94,10 +98,8 @@ def _filled(fig: MatplotlibFigure) -> bool:
     )
 
 
-def _can_reflow(fig: MatplotlibFigure) -> bool:
+def _can_reflow(fig: Figure) -> bool:
     """Return True if the figure is wide, lays itself out, and is one plain grid of axes."""
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     if not isinstance(fig.get_layout_engine(), ConstrainedLayoutEngine):
         return False
     if fig.get_figwidth() <= _NARROW_WIDTH * 1.15 or fig.subfigs:
@@ -112,7 +114,7 @@ def _can_reflow(fig: MatplotlibFigure) -> bool:
 
 
 @contextlib.contextmanager
-def _resized(fig: MatplotlibFigure) -> Iterator[None]:
+def _resized(fig: Figure) -> Iterator[None]:
     """Make the figure narrow, its panels one column, and put everything back afterwards."""
     width, height = fig.get_size_inches()
     with contextlib.ExitStack() as undo:
@@ -127,7 +129,7 @@ def _resized(fig: MatplotlibFigure) -> Iterator[None]:
         yield
 
 
-def _stack(fig: MatplotlibFigure, undo: contextlib.ExitStack) -> int:
+def _stack(fig: Figure, undo: contextlib.ExitStack) -> int:
     """Put the panels of a grid below each other, in reading order; return how many stood across."""
     specs = [(ax, spec) for ax in fig.axes if (spec := ax.get_subplotspec()) is not None]
     grid = specs[0][1].get_gridspec()
@@ -145,7 +147,7 @@ def _stack(fig: MatplotlibFigure, undo: contextlib.ExitStack) -> int:
     return int(grid.ncols)
 
 
-def _titles(fig: MatplotlibFigure) -> list[Text]:
+def _titles(fig: Figure) -> list[Text]:
     found = [getattr(ax, name) for ax in fig.axes for name in ("title", "_left_title", "_right_title")]
     if fig._suptitle is not None:  # type: ignore[attr-defined]
         found.append(fig._suptitle)  # type: ignore[attr-defined]
@@ -160,7 +162,7 @@ def _wrapped(words: str, size: float) -> str:
     return "\n".join(textwrap.fill(line, across) for line in words.split("\n"))
 
 
-def _fits(fig: MatplotlibFigure) -> bool:
+def _fits(fig: Figure) -> bool:
     """Return True if nothing is cut and no two labels of an axis overlap."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="constrained_layout not applied")

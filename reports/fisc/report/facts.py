@@ -9,12 +9,11 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from fisc.core import DataError, Provenance
-
-if TYPE_CHECKING:
-    from fisc.report.blocks import Section
+from fisc.report.blocks import Section
 
 __all__ = ["Moment", "moment", "of_report", "of_section"]
 
@@ -24,7 +23,7 @@ _MONTHS = (
 )
 _LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "matplotlib", "great-tables")
 
-Row = tuple[str, list[Any]]
+Row = tuple[str, list[Markup]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,29 +136,25 @@ def _versions() -> Iterable[str]:
             continue
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _text(value: object) -> Any:
-    from markupsafe import Markup
-
+def _text(value: object) -> Markup:
     return Markup(html.escape(str(value)))  # nosec B704: escaped here
 
 
-def _code(value: object) -> Any:
+def _code(value: object) -> Markup:
     return _text("").join((_tag("<code>"), _text(value), _tag("</code>")))
 
 
-def _tag(text: str) -> Any:
-    from markupsafe import Markup
-
+def _tag(text: str) -> Markup:
     return Markup(text)  # nosec B704: a constant of this module
 
 
-def _pair(key: str, value: object) -> Any:
+def _pair(key: str, value: object) -> Markup:
     return _text(key) + _tag(" ") + _code(value)
 
 
-def _time(iso: str) -> Any:
+def _time(iso: str) -> Markup:
     return _tag('<time datetime="') + _text(iso) + _tag('">') + _text(iso) + _tag("</time>")

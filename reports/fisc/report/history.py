@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+import pandas as pd
+
 from fisc.core import atomic_write
+from fisc.report.blocks import Section, Table
 from fisc.report.ledger import RunRecord
+from fisc.report.page import Report
 
 __all__ = ["archive", "history_folder", "past_outputs", "write_index"]
 
@@ -84,11 +88,6 @@ def write_index(title: str, output: Path, runs: Iterable[RunRecord]) -> Path:
     pathlib.Path
         ``index.html`` in the folder of past outputs.
     """
-    import pandas as pd
-
-    from fisc.report.blocks import Section, Table
-    from fisc.report.page import Report
-
     links = [
         f"- [{moment:%d %B %Y, %H:%M:%S} UTC]({quote(path.name)})"
         for path in past_outputs(output)

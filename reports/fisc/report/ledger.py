@@ -119,7 +119,7 @@ class Run:
         """
         self._failure = f"{self._failure}; {message}" if self._failure else message
 
-    def add_inputs(self, inputs: Mapping[str, Any]) -> None:
+    def add_inputs(self, inputs: Mapping[str, object]) -> None:
         """Record inputs that became known after the start.
 
         Parameters
@@ -223,7 +223,7 @@ class Ledger:
         finally:
             connection.close()
 
-    def _do(self, statement: str, *values: Any) -> int:
+    def _do(self, statement: str, *values: object) -> int:
         """Execute one statement that writes; return the number of the row it added."""
         try:
             with self._connected() as connection:
@@ -231,14 +231,14 @@ class Ledger:
         except sqlite3.Error as error:
             raise self._error(error) from error
 
-    def _all(self, statement: str, *values: Any) -> list[Any]:
+    def _all(self, statement: str, *values: object) -> list[Any]:
         try:
             with self._connected() as connection:
                 return connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise self._error(error) from error
 
-    def _one(self, statement: str, *values: Any) -> Any:
+    def _one(self, statement: str, *values: object) -> Any:
         return self._all(statement, *values)[0][0]
 
     def _lock_name(self, number: int) -> Path:
@@ -267,7 +267,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def start(
-        self, report: str, *, output: str | os.PathLike[str] = "", inputs: Mapping[str, Any] | None = None
+        self, report: str, *, output: str | os.PathLike[str] = "", inputs: Mapping[str, object] | None = None
     ) -> Iterator[Run]:
         """Record a run from its start to its end.
 
@@ -317,7 +317,7 @@ class Ledger:
         self._do("UPDATE runs SET status = 'refused', message = ? WHERE id = ?", message, number)
         return number
 
-    def _begin(self, report: str, output: str | os.PathLike[str], inputs: Mapping[str, Any] | None) -> int:
+    def _begin(self, report: str, output: str | os.PathLike[str], inputs: Mapping[str, object] | None) -> int:
         """Add a line that counts as lost until its lock is held."""
         now = _now()
         return self._do(
@@ -395,7 +395,7 @@ def _json(values: Mapping[str, str]) -> str:
     return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 
-def _fingerprints(inputs: Mapping[str, Any]) -> dict[str, str]:
+def _fingerprints(inputs: Mapping[str, object]) -> dict[str, str]:
     return {
         str(name): value if isinstance(value, str) and value.startswith("sha256:") else fingerprint(value)
         for name, value in inputs.items()

@@ -13,14 +13,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from fisc.core import DataError, atomic_write, require, version
-from fisc.report import facts, prose
-from fisc.report.blocks import Figure, Section, Table
+from fisc.core.palette import DARK
+from fisc.report import facts, prose, svg, tables
+from fisc.report.blocks import Block, Figure, Section, Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Report", "fragment"]
+__all__ = ["Figure", "Report", "Section", "Table", "fragment"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,16 +192,8 @@ def _page(report: Report, moment: facts.Moment, *, printed: bool) -> str:
     )
 
 
-def fragment(block: Figure | Table | Section) -> str:
+def fragment(block: Block) -> str:
     """Return one block with its styles, as a notebook shows it.
-
-    Parameters
-    ----------
-    block : Figure, Table or Section
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -214,7 +209,10 @@ def fragment(block: Figure | Table | Section) -> str:
     return _render("fragment.html.jinja", kind=kind, item=shown[0], css=_safe(_css("blocks.css")))
 
 
-def _holding(block: Figure | Table) -> dict[str, Any]:
+Block.painter = fragment  # from here on, blocks show themselves in a notebook
+
+
+def _holding(block: Block) -> dict[str, Any]:
     return {"figures": [block]} if isinstance(block, Figure) else {"tables": [block]}
 
 
@@ -251,8 +249,6 @@ def _count(counts: dict[str, int] | None, kind: str) -> int | None:
 
 
 def _figure(figure: Figure, prefix: str, number: int | None, *, printed: bool) -> dict[str, Any]:
-    from fisc.report import svg
-
     label = f"Figure {number}" if number else ""
     words = figure.alt or figure.caption or label or "Figure"
     attributes = f'role="img" aria-label="{html.escape(words)}"'
@@ -285,8 +281,6 @@ _SHORT = 20  # rows that are kept together on a printed page
 
 
 def _table(table: Table, number: int | None) -> dict[str, Any]:
-    from fisc.report import tables
-
     rows = len(table.frame)
     text, across = tables.render(table)
     layout = ["short"] if rows <= _SHORT else []
@@ -315,16 +309,12 @@ def _unique(anchor: str, taken: set[str]) -> str:
     return name
 
 
-def _safe(text: str) -> Any:
-    from markupsafe import Markup
-
+def _safe(text: str) -> Markup:
     return Markup(text)  # nosec B704: made here from escaped parts
 
 
 @functools.cache
 def _css(name: str) -> str:
-    from fisc.core.palette import DARK
-
     text = (_TEMPLATES / name).read_text(encoding="utf-8")
     return text.replace(
         "/*dark-figures*/", " ".join(f"--c-{light}: #{dark};" for light, dark in DARK.items())
@@ -348,5 +338,5 @@ def _templates() -> Environment:
     )
 
 
-def _render(template: str, **values: Any) -> str:
+def _render(template: str, **values: object) -> str:
     return _templates().get_template(template).render(**values)

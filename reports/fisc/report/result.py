@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import fisc.core
-from fisc.report.blocks import Section
+from fisc.report.page import Section
 
 __all__ = ["Result"]
 

@@ -24,9 +24,11 @@ from fisc.core import DataError, check_option
 from fisc.core.palette import COLOURS, GRID, INK, MUTED
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.collections import FillBetweenPolyCollection
     from matplotlib.figure import Figure
+    from matplotlib.typing import ColorType
 
 __all__ = [
     "COLOURS",
@@ -207,7 +209,9 @@ def axes_of(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
     return fresh
 
 
-def shade(ax: Axes, x: Any, lower: Any, upper: Any, **kwargs: Any) -> FillBetweenPolyCollection:
+def shade(
+    ax: Axes, x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike, **kwargs: Any
+) -> FillBetweenPolyCollection:
     """Draw a band between two curves, for instance a confidence band.
 
     Parameters
@@ -321,7 +325,7 @@ def number_axis(ax: Axes, which: str = "y", unit: str = "") -> None:
     axis.set_major_formatter(FuncFormatter(label))
 
 
-def on(colour: Any) -> str:
+def on(colour: ColorType) -> str:
     """Return the colour of text that can be read upon an area of a given colour.
 
     Parameters

@@ -5,60 +5,17 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Mapping
+from typing import Any
 
-from fisc.core import DataError
+import pandas as pd
+
 from fisc.core.cells import cells, is_numeric
+from fisc.report.blocks import Table
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from fisc.report.blocks import Table
-
-__all__ = ["as_frame", "render"]
+__all__ = ["render"]
 
 _DECIMALS = 3
-
-
-def as_frame(data: Any) -> pd.DataFrame:
-    """Return tabular data as a pandas DataFrame.
-
-    Parameters
-    ----------
-    data : DataFrame, Series, mapping of columns, list of mappings, or a frame of another library
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    DataError
-        If it is none of these, or its columns differ in length.
-
-    Examples
-    --------
-    >>> as_frame({"a": [1, 2]}).shape
-    (2, 1)
-    """
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        return data
-    if isinstance(data, pd.Series):
-        return data.to_frame(data.name if data.name is not None else "value")
-    try:
-        if isinstance(data, Mapping) or (isinstance(data, (list, tuple)) and data):
-            return pd.DataFrame(data)
-        if hasattr(data, "__dataframe__"):
-            return pd.api.interchange.from_dataframe(data)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"the table's data do not form a rectangle ({error})") from error
-    raise DataError(
-        f"a table was given a {type(data).__name__}; expected a DataFrame, a Series, a dictionary "
-        "of columns or a list of dictionaries"
-    )
 
 
 def render(table: Table) -> tuple[str, int]:
@@ -76,7 +33,6 @@ def render(table: Table) -> tuple[str, int]:
         Letters of the widest cells side by side, with three a column for the space between.
     """
     import great_tables
-    import pandas as pd
 
     frame = table.frame
     if frame.shape[1] == 0:
@@ -129,8 +85,6 @@ def _verbatim(words: str) -> Any:
 
 def _shortened(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int | None]:
     """Return the rows to show, and where rows were left out."""
-    import pandas as pd
-
     if len(frame) <= most:
         return frame, None
     head = math.ceil(most / 2)
@@ -139,8 +93,6 @@ def _shortened(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int | None
 
 def _row_labels(frame: pd.DataFrame, table: Table) -> tuple[list[tuple[str, list[str]]], bool]:
     """Return titles and texts of the columns made from the index, and whether one is a stub."""
-    import pandas as pd
-
     index = frame.index
     counts = isinstance(table.frame.index, pd.RangeIndex) and index.name is None
     if not table.index or counts:
@@ -150,13 +102,13 @@ def _row_labels(frame: pd.DataFrame, table: Table) -> tuple[list[tuple[str, list
     return [(name, cells(level)) for name, level in zip(names, levels, strict=True)], len(names) == 1
 
 
-def _decimals(table: Table, label: Any) -> int:
+def _decimals(table: Table, label: Hashable) -> int:
     if isinstance(table.decimals, Mapping):
         return int(table.decimals.get(label, _DECIMALS))
     return int(table.decimals)
 
 
-def _label(label: Any, levels: int) -> str:
+def _label(label: Hashable, levels: int) -> str:
     if levels == 1:
         return str(label)
     return str(label[-1]) if levels == 2 else " · ".join(str(part) for part in label if str(part))
