@@ -7,7 +7,7 @@ import decimal
 import math
 import numbers
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 import pandas as pd
@@ -71,11 +71,11 @@ def _whole(value: int, separated: bool) -> str:
     return _minus(f"{value:,}" if separated else str(value))
 
 
-def _as_float(value: numbers.Real) -> float:
+def _as_float(value: SupportsFloat) -> float:
     try:
         return float(value)
     except OverflowError:  # a fraction beyond the range of floats
-        return math.inf if value > 0 else -math.inf
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def _real(value: float, decimals: int, percent: bool) -> str:

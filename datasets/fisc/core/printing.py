@@ -139,12 +139,12 @@ class PrintTable:
             over = ["", *(part for title, wide in self.spans for part in (title, *[""] * (wide - 1)))]
             shown = [(over, "top"), (self.head, "bottom")]
         top = len(shown)
-        for number, row in enumerate(self.rows):
+        for number, cells_ in enumerate(self.rows):
             rule = "top" if number and number in self.breaks else ""
             if title := self.breaks.get(number, ""):
                 shown.append(([title, *[""] * (len(self.head) - 1)], rule))
                 rule = ""
-            shown.append((row, rule))
+            shown.append((cells_, rule))
         shown[-1] = (shown[-1][0], f"{shown[-1][1]} bottom")
         table = document.add_table(rows=len(shown), cols=len(self.head))
         for number, ((row, rules), line) in enumerate(zip(shown, table.rows, strict=True)):
@@ -252,7 +252,8 @@ def print_table(
     whole = frame if nameless else frame.reset_index()
     if not whole.shape[1]:
         raise DataError("the result's table has no columns; there is nothing to print")
-    leaves = [str(c[-1] if isinstance(c, tuple) and frame.columns.nlevels > 1 else c) for c in whole.columns]
+    deep = frame.columns.nlevels > 1
+    leaves = [str(c[-1]) if deep else str(c) for c in whole.columns]
     columns = [_column(whole.iloc[:, i], leaf, decimals) for i, leaf in enumerate(leaves)]
     said = list(notes)
     if stars:

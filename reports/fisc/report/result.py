@@ -42,5 +42,5 @@ class Result(fisc.core.Result):
         body = "\n".join(f"    {line}" for line in self.summary().splitlines())
         return Section(words, body=body, provenance=getattr(self, "provenance", None))
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         return self.section()._repr_html_()

@@ -109,7 +109,7 @@ def _decimals(table: Table, label: Hashable) -> int:
 
 
 def _label(label: Hashable, levels: int) -> str:
-    if levels == 1:
+    if levels == 1 or not isinstance(label, tuple):
         return str(label)
     return str(label[-1]) if levels == 2 else " · ".join(str(part) for part in label if str(part))
 
