@@ -94,9 +94,9 @@ def schedule(
 ) -> None:
     """Make reports at their times, in the foreground, until interrupted."""
     from fisc.cli.report_runs import find_definitions, make_report
+    from fisc.report.cron import next_fire
     from fisc.report.definition import with_cron
     from fisc.report.ledger import Ledger
-    from fisc.report.cron import next_fire
     from fisc.report.schedule import run_forever
 
     # A service manager stops with SIGTERM: end as on Ctrl-C, with the run under way recorded.

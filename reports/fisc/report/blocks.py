@@ -153,7 +153,7 @@ class Table(Block):
 def _as_frame(data: object) -> pd.DataFrame:
     """Return tabular data as a DataFrame."""
     if is_table(data):
-        return as_frame("frame of a table", data)  # type: ignore[arg-type]
+        return as_frame("frame of a table", data)
     if isinstance(data, pd.Series):
         return data.to_frame(data.name if data.name is not None else "value")
     try:
