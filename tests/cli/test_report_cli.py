@@ -144,7 +144,8 @@ def test_two_due_runs_at_once_make_it_once(office: Office) -> None:
     ("rule", "fates", "codes"), [("wait", ["ok", "ok"], [0, 0]), ("refuse", ["ok", "refused"], [0, 3])]
 )
 def test_two_builds_at_once(office: Office, rule: str, fates: list[str], codes: list[int]) -> None:
-    file = office.write(pause=2.0)
+    # The first must still be at it when the second, on a busy machine, has started.
+    file = office.write(pause=2.0 if rule == "wait" else 10.0)
     first = office.start("build", file)
     office.wait_for(1)
     second = office.start("build", file, "--overlap", rule)
