@@ -135,3 +135,26 @@ def test_the_comparison_is_a_result_itself(tmp_path) -> None:
 def test_what_cannot_be_compared_is_refused_in_words(results, options, words: str) -> None:
     with pytest.raises(DataError, match=words):
         compare(results, **options)
+
+
+def test_an_array_of_one_value_is_a_fact_and_a_curve_is_none() -> None:
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Curve(Fit):
+        bandwidth: np.ndarray = dataclasses.field(default_factory=lambda: np.array([0.5, 0.5]))
+        clusters: np.ndarray = dataclasses.field(default_factory=lambda: np.array([1, 2]))
+
+    assert Curve((0.5,), 1.0).facts() == {"n": 100, "bandwidth": 0.5}
+
+
+def test_backtests_stand_side_by_side_by_their_measures() -> None:
+    from fisc.portfolio import backtest
+
+    prices = pd.DataFrame(
+        np.cumprod(1 + np.random.default_rng(0).normal(0.001, 0.01, (60, 2)), axis=0),
+        index=pd.bdate_range("2026-01-01", periods=60),
+        columns=["A", "B"],
+    )
+    one, two = (backtest(prices, lambda _: [0.0, 0.5, 0.5], buy=cost, sell=cost) for cost in (0.001, 0.01))
+    text = compare([one, two], rows=["sharpe", "turnover"]).to_markdown()
+    assert f"| Sharpe ratio | {one.metrics()['sharpe']:.2f}" in text
+    assert "Turnover" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import numbers
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -189,8 +190,12 @@ class Result(Record):
 
     def facts(self) -> dict[str, object]:
         """Return what a reader of the terms wants to know: n, bandwidth, clusters, method."""
-        fields = {name: getattr(self, name) for name in _FACTS if name in getattr(self, "__dict__", {})}
-        return {name: value for name, value in fields.items() if isinstance(value, int | float | str)}
+        held = {name: getattr(self, name) for name in _FACTS if name in getattr(self, "__dict__", {})}
+        # An array says one thing if its entries are the same, for instance a bandwidth for all quantiles.
+        told = {
+            n: v.flat[0] if getattr(v, "size", 0) and (v == v.flat[0]).all() else v for n, v in held.items()
+        }
+        return {name: value for name, value in told.items() if isinstance(value, numbers.Real | str)}
 
     def to_latex(
         self,

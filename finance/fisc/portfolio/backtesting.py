@@ -164,6 +164,10 @@ class BacktestResult(Result):
         """
         return self._metrics.copy()
 
+    def terms(self) -> pd.DataFrame:
+        """Return the measures of `metrics`, which is what stands side by side in a comparison."""
+        return self.metrics().rename_axis("term").to_frame("estimate")
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row a period (dated by its end): returns, wealth, turnover, cost, cash share."""
         return pd.DataFrame(
