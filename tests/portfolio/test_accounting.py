@@ -279,3 +279,27 @@ def test_break_even_cost_uses_up_the_growth() -> None:
     rate = backtest(close, targets, buy=0.0, sell=0.0).break_even_cost
     # Costs themselves shrink later trades a little, hence not exactly one.
     assert backtest(close, targets, buy=rate, sell=rate).wealth.iloc[-1] == pytest.approx(1.0, abs=2e-3)
+
+
+@given(
+    have=st.lists(st.floats(0.01, 1.0), min_size=2, max_size=5),
+    want=st.lists(st.floats(0.0, 1.0), min_size=6, max_size=6),
+)
+@settings(deadline=None, derandomize=True)
+def test_nothing_changes_when_everything_is_frozen(have: list[float], want: list[float]) -> None:
+    drifted = np.array([0.0, *have]) / sum(have)
+    target = np.array(want[: drifted.size]) + 0.01
+    frozen = np.zeros(len(have), dtype=bool)
+    mu, held = trade(drifted, target / target.sum(), buy=0.01, sell=0.02, tradable=frozen)
+    assert mu == 1.0
+    assert (held == drifted).all()
+
+
+def test_wealth_of_a_wholly_frozen_portfolio_only_follows_prices() -> None:
+    close = np.array([[1.0, 1.0], [1.1, 1.0], [1.2, 0.9], [1.3, 0.8]])
+    tradable = np.array([[True, True], [False, False], [False, False], [True, True]])
+    market = Market.from_prices(close, tradable=tradable)
+    result = backtest(market, np.tile([0.0, 0.5, 0.5], (4, 1)), buy=0.0, sell=0.0)
+    np.testing.assert_allclose(result.wealth, [1.05, 1.05, 1.05], rtol=1e-14)
+    assert result.cost.tolist() == [0.0, 0.0, 0.0]
+    assert result.turnover.tolist() == [0.5 + 0.5, 0.0, 0.0]

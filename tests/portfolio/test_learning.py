@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
-from fisc.data import DataError
-from fisc.portfolio import Agent, Market, backtest, rewards, selftest, train
+from fisc.core import CorruptFileError, DataError, WriteError
+from fisc.portfolio import (
+    Agent,
+    EpisodeOptions,
+    Market,
+    PortfolioEnv,
+    PortfolioVecEnv,
+    RLPortfolio,
+    TrainOptions,
+    backtest,
+    rewards,
+    selftest,
+    train,
+)
 from fisc.portfolio.networks import NETWORKS, MarketView, NetworkOptions, PolicyNetwork, PortfolioPolicy
 from fisc.portfolio.selftests import leak_test, with_other_future
+from fisc.portfolio.simulation import Simulation
 from fisc.portfolio.worlds import ar1_market, iid_market
 
 SMALL: dict[str, Any] = {
@@ -54,7 +73,7 @@ def test_same_seed_same_bits_and_global_state_is_left_alone(market: Market) -> N
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.rand(3), expected)
     assert same_weights(first, train(market, **SMALL))
-    assert not same_weights(first, train(market, **SMALL, seed=1))
+    assert not same_weights(first, train(market, **SMALL, random_state=1))
 
 
 def test_later_rows_do_not_reach_training(market: Market) -> None:
@@ -105,9 +124,15 @@ def test_shared_networks_are_equivariant(network: str, market: Market) -> None:
 def test_agent_is_saved_and_loaded_without_pickle(market: Market, tmp_path: Path) -> None:
     agent = train(market, **SMALL, base="inverse_volatility", base_window=50)
     folder = agent.save(tmp_path / "model")
-    assert sorted(p.name for p in folder.iterdir()) == ["card.json", "weights.safetensors"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "card.json",
+        "curve.json",
+        "manifest.json",
+        "weights.safetensors",
+    ]
     again = Agent.load(folder)
     assert again.card == agent.card
+    assert again.curve.equals(agent.curve)
     first, second = (
         backtest(market, a.bind(market, 400), buy=0.001, sell=0.001, start=400).net_returns
         for a in (agent, again)
@@ -118,18 +143,111 @@ def test_agent_is_saved_and_loaded_without_pickle(market: Market, tmp_path: Path
     assert card["provenance"]["inputs"]["close"].startswith("sha256:")
 
 
-def test_broken_models_say_what_is_wrong(market: Market, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no model in .*card\.json is missing"):
+def seal(folder: Path) -> None:
+    """Make the manifest agree with the files, as somebody who means harm would."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+    files.pop("manifest.json")
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "files": files}))
+
+
+@pytest.fixture(scope="module")
+def saved(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(market, **SMALL).save(tmp_path_factory.mktemp("saved") / "model")
+
+
+def test_weights_and_cards_of_two_agents_cannot_be_mixed(market: Market, saved: Path, tmp_path: Path) -> None:
+    other = train(market, **SMALL, random_state=1).save(tmp_path / "other")
+    for name in ("weights.safetensors", "card.json"):
+        mixed = shutil.copytree(saved, tmp_path / f"with {name}")
+        shutil.copy(other / name, mixed / name)
+        with pytest.raises(CorruptFileError, match=rf"{name} is not the file that was saved"):
+            Agent.load(mixed)
+
+
+def damaged_cards() -> dict[str, Callable[[dict[str, Any]], object]]:
+    return {
+        "no object": lambda card: [card],
+        "null": lambda card: None,
+        "another schema": lambda card: {**card, "schema": "fisc.portfolio.AgentCard/99"},
+        "a missing key": lambda card: {k: v for k, v in card.items() if k != "scale"},
+        "a further key": lambda card: {**card, "__reduce__": "os.system"},
+        "another type": lambda card: {**card, "lag": "0"},
+        "another algorithm": lambda card: {**card, "algorithm": "builtins.eval"},
+        "another network": lambda card: {**card, "network": {**card["network"], "network": "os"}},
+        "a network of other keys": lambda card: {**card, "network": {"window": 10}},
+        "a huge network": lambda card: {**card, "network": {**card["network"], "width": 10**12}},
+        "a huge window": lambda card: {**card, "network": {**card["network"], "window": 10**12}},
+        "a network as text": lambda card: {**card, "network": "mlp"},
+        "no assets": lambda card: {**card, "assets": []},
+        "an infinite scale": lambda card: {**card, "scale": [1e999]},
+        "a null scale": lambda card: {**card, "scale": [None]},
+    }
+
+
+@pytest.mark.parametrize("harm", damaged_cards())
+def test_a_damaged_card_is_refused_in_words(saved: Path, tmp_path: Path, harm: str) -> None:
+    folder = shutil.copytree(saved, tmp_path / "model")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(damaged_cards()[harm](card)))
+    with pytest.raises(CorruptFileError, match=r"card\.json"):
+        Agent.load(folder)
+    seal(folder)
+    with pytest.raises(DataError):
+        Agent.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("card.json", b"{"),
+        ("card.json", b"\xff\xfe"),
+        ("card.json", b"[" * 100_000),
+        ("curve.json", b'{"columns": ["a"]}'),
+        ("curve.json", b"3"),
+        ("weights.safetensors", b""),
+        ("weights.safetensors", b"cos\nsystem\n(S'touch ran'\ntR."),  # a pickle that would run a command
+        ("weights.safetensors", b"\xff" * 200),
+    ],
+)
+def test_a_damaged_file_is_refused_and_nothing_runs(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = shutil.copytree(saved, tmp_path / "model")
+    (folder / name).write_bytes(content)
+    seal(folder)
+    with pytest.raises(DataError):
+        Agent.load(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_another_shape_are_refused_even_with_a_manifest(
+    market: Market, saved: Path, tmp_path: Path
+) -> None:
+    other = train(market, **{**SMALL, "width": 16, "steps": 512}).save(tmp_path / "other")
+    folder = shutil.copytree(saved, tmp_path / "model")
+    shutil.copy(other / "weights.safetensors", folder)
+    seal(folder)
+    with pytest.raises(CorruptFileError, match="do not fit its card"):
+        Agent.load(folder)
+
+
+def test_no_model_and_an_incomplete_model_are_said(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no folder .*trading agent"):
         Agent.load(tmp_path / "nothing")
-    folder = train(market, **SMALL).save(tmp_path / "model")
-    whole = (folder / "weights.safetensors").read_bytes()
-    (folder / "weights.safetensors").write_bytes(whole[:100])
-    with pytest.raises(DataError, match="damaged"):
+    folder = shutil.copytree(saved, tmp_path / "model")
+    (folder / "curve.json").unlink()
+    seal(folder)
+    with pytest.raises(DataError, match=r"curve\.json is missing"):
         Agent.load(folder)
-    (folder / "weights.safetensors").write_bytes(whole)
-    (folder / "card.json").write_text('{"format": 99}')
-    with pytest.raises(DataError, match="format 99"):
-        Agent.load(folder)
+
+
+def test_an_agent_is_not_saved_over_other_files(tmp_path: Path, saved: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(WriteError, match="choose another folder"):
+        Agent.load(saved).save(tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def test_a_model_of_other_assets_is_refused(market: Market) -> None:
@@ -166,7 +284,9 @@ train(ar1_market(600, 4, seed=3), checkpoint=sys.argv[1], progress=slow, **optio
 def test_killed_training_goes_on_to_the_same_weights(market: Market, tmp_path: Path) -> None:
     options = {**SMALL, "steps": 16_384, "evaluations": 16, "patience": 100}
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path), json.dumps(options)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CHILD, str(tmp_path / "model"), json.dumps(options)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert child.stdout is not None
     for line in child.stdout:
@@ -174,18 +294,33 @@ def test_killed_training_goes_on_to_the_same_weights(market: Market, tmp_path: P
             os.kill(child.pid, signal.SIGKILL)
             break
     assert child.wait() == -signal.SIGKILL
-    assert (tmp_path / "checkpoint.safetensors").is_file()
+    folder = tmp_path / "model.checkpoint"
+    assert {p.name for p in folder.iterdir()} == {"manifest.json", "run.json", "tensors.safetensors"}
     seen: list[float] = []
-    resumed = train(market, **options, checkpoint=tmp_path, progress=lambda row: seen.append(row["steps"]))
+    resumed = train(
+        market, **options, checkpoint=tmp_path / "model", progress=lambda row: seen.append(row["steps"])
+    )
     assert seen[0] > 4000  # it went on, it did not start again
     straight = train(market, **options)
     assert same_weights(resumed, straight)
     assert resumed.curve.equals(straight.curve)
     with pytest.raises(DataError, match="belongs to a run on other data or with other options"):
-        train(market, **{**options, "seed": 9}, checkpoint=tmp_path)
-    (tmp_path / "checkpoint.safetensors").write_bytes(b"broken")
-    with pytest.raises(DataError, match="damaged"):
-        train(market, **options, checkpoint=tmp_path)
+        train(market, **{**options, "random_state": 9}, checkpoint=tmp_path / "model")
+    resumed.save(tmp_path / "model")  # beside its checkpoint
+    whole = json.loads((folder / "run.json").read_text())
+    for harm in (
+        {},
+        {**whole, "judge": [1.0]},
+        {**whole, "generator": {"bit_generator": "os.system", "state": 1}},
+        {**whole, "curve": 3},
+        {**whole, "iteration": "many"},
+    ):
+        (folder / "run.json").write_text(json.dumps(harm))
+        with pytest.raises(CorruptFileError, match=r"damaged .*delete it to start again"):
+            train(market, **options, checkpoint=tmp_path / "model")
+        seal(folder)
+        with pytest.raises(CorruptFileError, match=r"damaged .*delete it to start again"):
+            train(market, **options, checkpoint=tmp_path / "model")
 
 
 def test_ppo_finds_a_planted_signal_quickly() -> None:
@@ -280,3 +415,31 @@ def test_selftest_reports_failures() -> None:
 def test_selftest_passes() -> None:
     result = selftest()
     assert result.passed, result.summary()
+
+
+def test_options_are_the_same_everywhere_and_seed_is_an_older_name() -> None:
+    said = {f.name: f.default for f in dataclasses.fields(TrainOptions)}
+    shared = {f.name: f.default for f in dataclasses.fields(EpisodeOptions)}
+    for function in (train, RLPortfolio, RLPortfolio.train_agent):
+        shown = inspect.signature(function).parameters
+        assert {name: shown[name].default for name in said} == said, function
+    for kind in (PortfolioVecEnv, PortfolioEnv, Simulation):
+        shown = inspect.signature(kind).parameters
+        assert {name: shown[name].default for name in shared} == shared, kind
+    market = iid_market(200, 3, seed=2)
+    assert (market.close == iid_market(200, 3, random_state=2).close).all()
+    with pytest.raises(TypeError, match="random_state twice"):
+        train(market, seed=1, random_state=1)
+
+
+def test_the_estimator_keeps_what_it_was_given_and_checks_it_when_fitted(market: Market) -> None:
+    model = RLPortfolio("sac", "vit", settings={"a": 1}, reward=rewards.Reward(eta=0.1), n_seeds=2)
+    again = clone(model)
+    assert again.get_params() == model.get_params()
+    assert again.reward is not None
+    assert RLPortfolio(steps=0).set_params(window=7).get_params()["window"] == 7
+    assert repr(RLPortfolio(steps=5)) == "RLPortfolio(steps=5)"
+    with pytest.raises(DataError, match="steps=0"):
+        RLPortfolio(steps=0).fit(market)
+    with pytest.raises(TypeError, match="stepz"):
+        RLPortfolio(stepz=0)

@@ -16,7 +16,7 @@ from fisc.core.errors import CorruptFileError, DataError, FiscError, WriteError
 from fisc.core.files import PART, locked, sha256_file, sync_folder
 from fisc.core.locations import folder
 
-__all__ = ["MANIFEST", "read_folder", "write_folder"]
+__all__ = ["MANIFEST", "has_folder", "read_folder", "write_folder"]
 
 MANIFEST = "manifest.json"
 
@@ -107,10 +107,7 @@ def read_folder(path: str | os.PathLike[str], *, kind: str) -> dict[str, Path]:
         If a file is missing, changed, foreign or a link, or the manifest is damaged.
     """
     target = Path(os.path.realpath(path))
-    if not target.exists() and _older(target).is_dir():
-        with locked(target):
-            _recover(target)
-    if not target.is_dir():
+    if not has_folder(target):
         raise DataError(f"there is no folder {target}; give the folder of a saved {kind}")
     manifest = _manifest(target, kind)
     if manifest["kind"] != kind:
@@ -131,6 +128,15 @@ def read_folder(path: str | os.PathLike[str], *, kind: str) -> dict[str, Path]:
                 "another; get it anew"
             )
     return {name: found[name] for name in promised}
+
+
+def has_folder(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a folder to read, putting back one whose replacement was cut short."""
+    target = Path(os.path.realpath(path))
+    if not target.exists() and _older(target).is_dir():
+        with locked(target):
+            _recover(target)
+    return target.is_dir()
 
 
 def _older(target: Path) -> Path:

@@ -9,6 +9,9 @@ from .env import PortfolioVecEnv as PortfolioVecEnv
 from .estimator import RLPortfolio as RLPortfolio
 from .evaluation import Evaluation as Evaluation
 from .market import Market as Market
+from .options import EnvOptions as EnvOptions
+from .options import EpisodeOptions as EpisodeOptions
+from .options import TrainOptions as TrainOptions
 from .selftests import SelfTest as SelfTest
 from .selftests import selftest as selftest
 from .training import train as train

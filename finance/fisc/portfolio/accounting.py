@@ -19,39 +19,19 @@ Liang (2017, arXiv:1706.10059, eq. 14) pay purchases out of the proceeds of sale
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fisc.core import DataError, check_array
+from fisc.core import BoolArray, DataError, FloatArray, check_array
 
 __all__ = ["check_rate", "drift", "one_way_turnover", "remainder_factor", "trade"]
-
-Float = NDArray[np.float64]
 
 SIMPLEX_TOLERANCE = 1e-6  # how far the sum of given weights may be from one before it is an error
 
 
-def check_rate(name: str, rate: ArrayLike) -> Float:
-    """Return a cost rate as an array, or say why it cannot be one.
-
-    Parameters
-    ----------
-    name : str
-        What the rate is called in the message.
-    rate : array_like
-        Fraction of the traded value, in [0, 1).
-
-    Returns
-    -------
-    ndarray of float64
-
-    Raises
-    ------
-    DataError
-        If a rate is not a number in [0, 1).
+def check_rate(name: str, rate: ArrayLike) -> FloatArray:
+    """Return a cost rate as an array of numbers in [0, 1).
 
     Examples
     --------
@@ -68,22 +48,11 @@ def check_rate(name: str, rate: ArrayLike) -> Float:
     return array
 
 
-def drift(weights: ArrayLike, relatives: ArrayLike) -> tuple[Float, Float]:
-    """Let one period pass.
+def drift(weights: ArrayLike, relatives: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Let one period pass: growth of wealth ``w·y`` (...) and weights at the end (..., n_assets + 1).
 
-    Parameters
-    ----------
-    weights : array_like of shape (..., n_assets + 1)
-        Weights held at the start of the period, cash first.
-    relatives : array_like of shape (..., n_assets + 1)
-        Price at the end over price at the start; first column one plus the cash rate.
-
-    Returns
-    -------
-    growth : ndarray of shape (...)
-        Wealth at the end over wealth at the start (arithmetic: ``w·y``).
-    drifted : ndarray of shape (..., n_assets + 1)
-        Weights at the end.
+    `weights` and `relatives` have shape (..., n_assets + 1), cash first; the relative of cash is one
+    plus its rate.
 
     Examples
     --------
@@ -96,7 +65,7 @@ def drift(weights: ArrayLike, relatives: ArrayLike) -> tuple[Float, Float]:
     return growth, values / growth[..., None]
 
 
-def one_way_turnover(drifted: ArrayLike, target: ArrayLike) -> Float:
+def one_way_turnover(drifted: ArrayLike, target: ArrayLike) -> FloatArray:
     """Return half of the absolute weight changes, cash included.
 
     Examples
@@ -105,11 +74,13 @@ def one_way_turnover(drifted: ArrayLike, target: ArrayLike) -> Float:
     1.0
     """
     change = np.asarray(target, dtype=np.float64) - np.asarray(drifted, dtype=np.float64)
-    half: Float = 0.5 * np.abs(change).sum(axis=-1)
+    half: FloatArray = 0.5 * np.abs(change).sum(axis=-1)
     return half
 
 
-def remainder_factor(drifted: ArrayLike, target: ArrayLike, *, buy: ArrayLike, sell: ArrayLike) -> Any:
+def remainder_factor(
+    drifted: ArrayLike, target: ArrayLike, *, buy: ArrayLike, sell: ArrayLike
+) -> float | FloatArray:
     """Return the fraction of wealth that is left after trading from `drifted` to `target`.
 
     Parameters
@@ -178,7 +149,7 @@ def remainder_factor(drifted: ArrayLike, target: ArrayLike, *, buy: ArrayLike, s
     return mu if mu.ndim else float(mu)
 
 
-def _check_simplex(name: str, weights: Float) -> None:
+def _check_simplex(name: str, weights: FloatArray) -> None:
     if not np.isfinite(weights).all():
         raise DataError(f"{name} weights contain NaN or infinite values; give finite weights, cash first")
     if (weights < -SIMPLEX_TOLERANCE).any():
@@ -200,7 +171,14 @@ def _check_simplex(name: str, weights: Float) -> None:
 
 @njit(cache=True, error_model="numpy", inline="always")
 def solve_mu(
-    drifted: Float, e: int, target: Float, buy: Float, b: int, sell: Float, s: int, fee: float
+    drifted: FloatArray,
+    e: int,
+    target: FloatArray,
+    buy: FloatArray,
+    b: int,
+    sell: FloatArray,
+    s: int,
+    fee: float,
 ) -> float:
     """Solve the remainder factor of row `e` of `drifted`, with a further `fee` as a share of wealth.
 
@@ -223,17 +201,17 @@ def solve_mu(
 
 @njit(cache=True, error_model="numpy", inline="always")
 def trade_kernel(
-    drifted: Float,
+    drifted: FloatArray,
     e: int,
-    target: Float,
-    tradable: NDArray[np.bool_],
+    target: FloatArray,
+    tradable: BoolArray,
     row: int,
-    buy: Float,
+    buy: FloatArray,
     b: int,
-    sell: Float,
+    sell: FloatArray,
     s: int,
     fee: float,
-    held: Float,
+    held: FloatArray,
 ) -> float:
     """Trade row `e` of `drifted`, write the weights after it to `held`, return ``mu``.
 
@@ -285,26 +263,12 @@ def trade(
     buy: ArrayLike,
     sell: ArrayLike,
     tradable: ArrayLike | None = None,
-) -> tuple[float, Float]:
+) -> tuple[float, FloatArray]:
     """Trade one portfolio towards a target where some assets may be frozen.
 
-    Parameters
-    ----------
-    drifted, target : array_like of shape (n_assets + 1,)
-        Weights before the trade and wanted weights, cash first.
-    buy, sell : float or array_like of shape (n_assets,)
-        Cost rates in [0, 1).
-    tradable : array_like of bool of shape (n_assets,), optional
-        False where the asset is suspended, at its price limit or not listed: its value stays
-        untouched, and the target's proportions among cash and the others are applied to the
-        rest.
-
-    Returns
-    -------
-    mu : float
-        Wealth after over wealth before the trade.
-    held : ndarray of shape (n_assets + 1,)
-        Weights after the trade.
+    Weights have shape (n_assets + 1,), `tradable` (n_assets,). The value in assets that are not tradable
+    stays as it is, and the target's proportions among cash and the others are applied to the rest.
+    Returned are wealth after over wealth before the trade, and the weights after it.
 
     Examples
     --------

@@ -5,30 +5,33 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
+import safetensors
+import safetensors.torch
 import torch
-from numpy.typing import NDArray
 
-from fisc.core import DataError, Provenance, atomic_write
-from fisc.portfolio import baselines
-from fisc.portfolio.backtesting import Rule
+from fisc.core import CorruptFileError, DataError, FloatArray, Provenance, Record, read_folder, write_folder
+from fisc.core.encoding import Json, plain, structure
+from fisc.portfolio import baselines, plots
 from fisc.portfolio.market import Market
 from fisc.portfolio.networks import MarketView, NetworkOptions, PolicyNetwork, PortfolioPolicy
+from fisc.portfolio.options import Algorithm, Allocator, RewardName
+from fisc.portfolio.rules import Rule
 from fisc.portfolio.simulation import LOGIT_BOUND, softmax_weights
+from fisc.report import Figure, Section
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fisc.report import Section
+__all__ = ["Agent", "AgentCard", "one_thread", "read_json"]
 
-__all__ = ["Agent", "AgentCard", "one_thread"]
-
-_FORMAT = 1
+_KIND = "trading agent"
 
 
 @contextlib.contextmanager
@@ -42,8 +45,16 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def read_json(path: Path) -> Json:
+    """Return what a JSON file holds, or raise a CorruptFileError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{path} is damaged ({error}); restore it or train again") from error
+
+
 @dataclasses.dataclass(frozen=True)
-class AgentCard:
+class AgentCard(Record):
     """What a saved agent says about itself.
 
     Attributes
@@ -80,12 +91,15 @@ class AgentCard:
         Of the training data and options.
     """
 
-    algorithm: str
-    reward: str
-    network: dict[str, Any]
+    # Those that are options of training under the same name.
+    OF_TRAINING: ClassVar[tuple[str, ...]] = ("algorithm", "base", "base_window", "base_every", "band", "lag")
+
+    algorithm: Algorithm
+    reward: RewardName
+    network: dict[str, object]
     scale: tuple[float, ...]
     assets: tuple[str, ...]
-    base: str | None
+    base: Allocator | None
     base_window: int
     base_every: int
     band: float
@@ -99,26 +113,14 @@ class AgentCard:
     validation: dict[str, float]
     provenance: Provenance
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        values = dataclasses.asdict(self)
-        return {**values, "provenance": self.provenance.to_dict(), "format": _FORMAT}
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(x) and x > 0 for x in self.scale) or len(set(self.assets)) < 2:
+            raise DataError(f"scale={self.scale!r:.60}, {len(self.assets)} assets; the card of no agent")
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> AgentCard:
-        """Build from `to_dict`'s answer."""
-        if values.get("format") != _FORMAT:
-            raise DataError(
-                f"the model card has format {values.get('format')!r}; this version reads {_FORMAT}: train again"
-            )
-        names = {field.name for field in dataclasses.fields(cls)}
-        missing = sorted(names - set(values))
-        if missing:
-            raise DataError(f"the model card lacks {missing}; the file is damaged: restore it or train again")
-        kept = {name: values[name] for name in names}
-        kept["scale"], kept["assets"] = tuple(kept["scale"]), tuple(kept["assets"])
-        kept["provenance"] = Provenance.from_dict(kept["provenance"])
-        return cls(**kept)
+    @property
+    def network_options(self) -> NetworkOptions:
+        """The shape of the network."""
+        return structure(self.network, NetworkOptions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,12 +128,12 @@ class _AgentRule:
     name: str
     policy: PortfolioPolicy
     card: AgentCard
-    base: NDArray[np.float64] | None
+    base: FloatArray | None
 
-    def decide(self, t: int, weights: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def decide(self, t: int, weights: FloatArray) -> FloatArray | None:
         base = None if self.base is None else self.base[t]
         if not self.card.departed and base is not None:
-            target: NDArray[np.float64] = base
+            target: FloatArray = base
         else:
             logits = self.policy.logits(t, weights)
             if self.card.squash:
@@ -173,7 +175,7 @@ class Agent:
                 f"this model was trained on {len(card.assets)} assets and the market has {market.n_assets}; they "
                 f"differ in {other[:6] or 'their order'}: use the same assets in the same order, or train again"
             )
-        options = NetworkOptions(**card.network)
+        options = card.network_options
         if start < options.window:
             raise DataError(
                 f"the agent looks back {options.window} closes; row {start} has only {start}: start later, or keep "
@@ -183,35 +185,35 @@ class Agent:
         policy = PortfolioPolicy(self.network, MarketView(market, options, scale))
         return _AgentRule(self.name, policy, card, self.base_path(market))
 
-    def base_path(self, market: Market) -> NDArray[np.float64] | None:
+    def base_path(self, market: Market) -> FloatArray | None:
         """Return what the base portfolio holds at every close, or None without a base."""
         card = self.card
         if card.base is None:
             return None
-        held: NDArray[np.float64] = baselines.path(
+        held: FloatArray = baselines.path(
             market, card.base, buy=card.buy, sell=card.sell, window=card.base_window, every=card.base_every
         )
         return held
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``weights.safetensors`` and ``card.json``; nothing in them can run code.
+        """Write the folder: weights, card, training curve and a manifest; nothing in it can run code.
 
         Returns
         -------
         pathlib.Path
             The folder.
-        """
-        import safetensors.torch
 
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        Raises
+        ------
+        WriteError
+            If it cannot be written, or holds anything but an agent, which is replaced.
+        """
         tensors = {name: value.detach().contiguous() for name, value in self.network.state_dict().items()}
-        with atomic_write(folder / "weights.safetensors", "wb") as file:
-            file.write(safetensors.torch.save(tensors))
-        card = {**self.card.to_dict(), "curve": json.loads(self.curve.to_json(orient="split"))}
-        with atomic_write(folder / "card.json", "w") as file:
-            json.dump(card, file, indent=1)
-        return folder
+        with write_folder(folder, kind=_KIND) as new:
+            (new / "weights.safetensors").write_bytes(safetensors.torch.save(tensors))
+            for name, content in (("card", self.card.to_dict()), ("curve", plain(self.curve))):
+                (new / f"{name}.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: str | Path) -> Agent:
@@ -220,34 +222,20 @@ class Agent:
         Raises
         ------
         DataError
-            If a file is missing or damaged.
+            If there is no agent, or a file is missing, damaged or of another agent.
         """
-        import safetensors
-        import safetensors.torch
-
-        folder = Path(folder)
-        for name in ("card.json", "weights.safetensors"):
-            if not (folder / name).is_file():
-                raise DataError(
-                    f"there is no model in {folder}: {name} is missing; give the folder that save() or "
-                    "`fisc portfolio train --out` wrote"
-                )
+        files = read_folder(folder, kind=_KIND)
+        for name in ("card.json", "curve.json", "weights.safetensors"):
+            if name not in files:
+                raise CorruptFileError(f"there is no agent in {folder}: {name} is missing; train again")
+        card = AgentCard.from_dict(read_json(files["card.json"]))
+        curve = structure(read_json(files["curve.json"]), pd.DataFrame)
+        network = PolicyNetwork(card.network_options)
         try:
-            values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-            card = AgentCard.from_dict(values)
-            tensors = safetensors.torch.load_file(folder / "weights.safetensors")
-        except (json.JSONDecodeError, UnicodeDecodeError, safetensors.SafetensorError) as error:
-            raise DataError(
-                f"the model in {folder} is damaged ({error}); restore it or train again"
-            ) from error
-        network = PolicyNetwork(NetworkOptions(**card.network))
-        try:
-            network.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise DataError(f"the weights in {folder} do not fit its card ({error})") from error
-        curve = values.get("curve")
-        frame = pd.DataFrame(curve["data"], columns=curve["columns"], index=curve["index"]) if curve else None
-        return cls(network, card, frame)
+            network.load_state_dict(safetensors.torch.load_file(files["weights.safetensors"]))
+        except (safetensors.SafetensorError, RuntimeError) as error:
+            raise CorruptFileError(f"the weights in {folder} do not fit its card ({error})") from error
+        return cls(network, card, curve)
 
     def summary(self) -> str:
         """Return what was trained, on what, and how it did in validation."""
@@ -265,14 +253,10 @@ class Agent:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the training curve and return the Axes."""
-        from fisc.portfolio import plots
-
         return plots.training_curves({f"seed {self.card.seed}": self.curve}, ax=ax)
 
     def section(self) -> Section:
         """Return the summary and the training curve as a section of a report."""
-        from fisc.report import Figure, Section
-
         figures: tuple[Figure, ...] = ()
         if len(self.curve):
             caption = "Net Sharpe ratio on the validation span during training."

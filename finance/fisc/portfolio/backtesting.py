@@ -5,40 +5,39 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from numpy.typing import NDArray
+from scipy.optimize import brentq
 
-from fisc.core import DataError, Provenance, check_array, check_number, check_whole, record
+from fisc.core import (
+    DataError,
+    FloatArray,
+    IntArray,
+    Provenance,
+    check_array,
+    check_is,
+    check_number,
+    check_whole,
+    is_table,
+    record,
+)
+from fisc.portfolio import plots
 from fisc.portfolio.accounting import SIMPLEX_TOLERANCE, check_rate, drift, one_way_turnover, trade_kernel
-from fisc.portfolio.market import PERIODS_PER_YEAR, Market, as_market
+from fisc.portfolio.market import PERIODS_PER_YEAR, CostRate, Market, Prices, as_market, as_prices
 from fisc.portfolio.metrics import performance
-from fisc.report import Result
+from fisc.portfolio.rules import Decision, Rule, Targets
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fisc.report import Section
-
 __all__ = ["BacktestResult", "Rule", "backtest", "cost_rates"]
 
-Float = NDArray[np.float64]
-Fee = Callable[[Float, float], float]
-
-
-@runtime_checkable
-class Rule(Protocol):
-    """Something that decides row by row: what baselines and trained agents are."""
-
-    def decide(self, t: int, weights: Float) -> Float | None:
-        """Return target weights (cash first) at row `t`, or None to leave the holdings alone.
-
-        Only rows up to and including `t` may be looked at.
-        """
-        ...
+Fee: TypeAlias = Callable[[FloatArray, float], float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,15 +71,15 @@ class BacktestResult(Result):
         Options and fingerprints.
     """
 
-    gross_returns: pd.Series[float]
-    net_returns: pd.Series[float]
-    wealth: pd.Series[float]
+    gross_returns: pd.Series
+    net_returns: pd.Series
+    wealth: pd.Series
     weights: pd.DataFrame
     weights_end: pd.DataFrame
-    turnover: pd.Series[float]
-    cost: pd.Series[float]
-    cash_returns: pd.Series[float]
-    traded: pd.Series[float]
+    turnover: pd.Series
+    cost: pd.Series
+    cash_returns: pd.Series
+    traded: pd.Series
     name: str = "portfolio"
     provenance: Provenance | None = None
 
@@ -116,8 +115,6 @@ class BacktestResult(Result):
         The rate ``c`` that solves ``sum log(1 - c * traded) + sum log(growth) = 0``; NaN where the
         strategy loses before cost.
         """
-        from scipy.optimize import brentq
-
         growth = float(np.log1p(self.gross_returns).sum())
         traded = self.traded.to_numpy()
         if growth <= 0:
@@ -196,17 +193,12 @@ class BacktestResult(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw wealth on a logarithmic axis and return the Axes."""
-        from fisc.portfolio import plots
-
-        return plots.wealth({self.name: self}, ax=ax)
+        return plots.wealth({self.name: self.wealth}, ax=ax)
 
     def section(self) -> Section:
         """Return measures and the picture of wealth and drawdown as a section."""
-        from fisc.portfolio import plots
-        from fisc.report import Figure, Section, Table
-
         figure = Figure.from_matplotlib(
-            plots.wealth_with_drawdown({self.name: self}),
+            plots.wealth_with_drawdown({self.name: self.wealth}),
             caption="Wealth after costs (start 1, logarithmic) and distance below its highest value.",
             alt=self.summary(),
         )
@@ -220,22 +212,11 @@ class BacktestResult(Result):
         )
 
 
-def cost_rates(name: str, rate: Any, market: Market) -> Float:
+def cost_rates(name: str, rate: CostRate, market: Market) -> FloatArray:
     """Return cost rates as an array (1, n_assets), or (n_dates, n_assets) where they change.
 
-    Parameters
-    ----------
-    name : str
-        ``"buy"`` or ``"sell"``, for messages.
-    rate : float, mapping, Series, array, DataFrame or callable
-        One rate; one per asset (by name or in the market's order); one per date and asset; or a
-        function of ``(t, market)`` that returns one rate or one per asset.
-    market : Market
-
-    Returns
-    -------
-    ndarray
-        Contiguous.
+    `rate` is one rate; one per asset (a mapping or Series by name, or an array in the market's order); one per
+    date and asset (a table or array); or a function of ``(t, market)`` that returns one rate or one per asset.
 
     Examples
     --------
@@ -247,17 +228,15 @@ def cost_rates(name: str, rate: Any, market: Market) -> Float:
     if callable(rate):
         rows = [np.broadcast_to(check_rate(name, rate(t, market)), n_assets) for t in range(n_dates)]
         return np.array(rows)
+    given: npt.ArrayLike
     if isinstance(rate, Mapping | pd.Series):
-        missing = [a for a in market.assets if a not in rate]
-        if missing:
-            raise DataError(f"{name} has no rate for {missing[:5]}; give one for each of {n_assets} assets")
-        rate = [rate[a] for a in market.assets]
-    elif isinstance(rate, pd.DataFrame):
-        absent = [a for a in market.assets if a not in rate.columns]
-        if absent:
-            raise DataError(f"{name} has no column for {absent[:5]}; give one for each of {n_assets} assets")
-        rate = rate.reindex(market.dates)[list(market.assets)].to_numpy()
-    values = check_rate(name, rate)
+        given = [rate[a] for a in _all_assets(name, market, rate)]
+    elif is_table(rate):
+        table = as_prices(rate, name)
+        given = table.reindex(market.dates)[_all_assets(name, market, table.columns)].to_numpy()
+    else:
+        given = rate  # type: ignore[assignment]
+    values = check_rate(name, given)
     if values.ndim == 2 and values.shape != (n_dates, n_assets):
         raise DataError(f"{name} has shape {values.shape}; a table of rates must be ({n_dates}, {n_assets})")
     if values.ndim == 1 and values.shape != (n_assets,):
@@ -269,12 +248,21 @@ def cost_rates(name: str, rate: Any, market: Market) -> Float:
     return np.ascontiguousarray(values if values.ndim == 2 else np.broadcast_to(values, (1, n_assets)))
 
 
+def _all_assets(name: str, market: Market, known: Container[str]) -> list[str]:
+    missing = [asset for asset in market.assets if asset not in known]
+    if missing:
+        raise DataError(
+            f"{name} has no rate for {missing[:5]}; give one for each of {market.n_assets} assets"
+        )
+    return list(market.assets)
+
+
 def backtest(
-    market_or_prices: Any,
-    targets: Any,
+    market_or_prices: Market | Prices,
+    targets: Targets,
     *,
-    buy: Any,
-    sell: Any,
+    buy: CostRate,
+    sell: CostRate,
     lag: int = 0,
     fee: Fee | None = None,
     start: int = 0,
@@ -290,17 +278,17 @@ def backtest(
 
     Parameters
     ----------
-    market_or_prices : Market or DataFrame
+    market_or_prices : Market, table or array
         The market, or closing prices for `Market.from_prices`.
-    targets : DataFrame, mapping, array or callable
-        *DataFrame* by date (a subset of dates is fine) with columns cash first and then the
+    targets : table, mapping, array or callable
+        *table* by date (a subset of dates is fine) with columns cash first and then the
         assets, or the assets alone (no cash is held then); *mapping* of date to such weights;
         *array* with one row a date; a *callable* ``f(history)`` or ``f(history, weights)`` that
         gets the closing prices up to and including today (a DataFrame) and the drifted weights
         (cash first) and returns weights, or None to leave the holdings alone; an object with
         ``decide(t, weights)`` (see `Rule`); or a strategy of `fisc.portfolio.baselines`.
         Weights are at least 0 and sum to 1.
-    buy, sell : float, mapping, Series, array, DataFrame or callable
+    buy, sell : float, mapping, Series, array, table or callable
         Cost rates in [0, 1), see `cost_rates`; 0.25 % is 0.0025.
     lag : int, default 0
         Closes between decision and trade.
@@ -330,23 +318,20 @@ def backtest(
     [0.04895, 0.04995]
     """
     market = as_market(market_or_prices)
-    if isinstance(lag, bool) or not isinstance(lag, int | np.integer) or lag < 0:
-        raise DataError(
-            f"lag={lag!r} is not a number of closes; give 0 (trade at the deciding close) or more"
-        )
-    lag = min(int(lag), len(market))  # a longer one never trades either
+    lag = min(check_whole("lag", lag, least=0), len(market))  # a longer one never trades either
     start, stop = check_whole("start", start), len(market) if stop is None else check_whole("stop", stop)
-    if name is not None and not isinstance(name, str):
-        raise DataError(f"name is a {type(name).__name__}; give text")
+    if name is not None:
+        check_is("name", name, str, how="give text")
     if fee is not None and not callable(fee):
         raise DataError(
-            f"fee={fee!r:.80} is no function; give fee(trades, wealth), and rates as buy= and sell="
+            f"fee={fee!r:.80} cannot be called; give a function of (trades, wealth), and rates as buy= and sell="
         )
     if not 0 <= start < stop - 1 < len(market):
         raise DataError(f"rows {start} to {stop} of {len(market)} hold no period; give start < stop - 1")
     name = name or _name(targets)
-    if hasattr(targets, "bind") and not isinstance(targets, pd.DataFrame | Mapping):
-        targets = targets.bind(market, start)  # a baseline or an agent, not yet tied to a market
+    bind = getattr(targets, "bind", None)
+    if callable(bind) and not isinstance(targets, pd.DataFrame | Mapping):
+        targets = bind(market, start)  # a baseline or an agent, not yet tied to a market
     decide = _decider(market, targets)
     c_p, c_s = cost_rates("buy", buy, market), cost_rates("sell", sell, market)
     n_periods, width = stop - 1 - start, market.n_assets + 1
@@ -355,7 +340,7 @@ def backtest(
     end = np.zeros(width)
     end[0] = 1.0
     tradable = np.ascontiguousarray(market.tradable)
-    waiting: list[Float | None] = [None] * lag
+    waiting: list[FloatArray | None] = [None] * lag
     wealth = 1.0
     for row, t in enumerate(range(start, stop - 1)):
         drifted[row] = held[row] = end
@@ -366,19 +351,8 @@ def backtest(
             for charged in (False, True)[: 1 if fee is None else 2]:
                 if charged and fee is not None:
                     extra = _check_fee(fee(mu[row] * now[1:] - end[1:], wealth))
-                mu[row] = trade_kernel(
-                    end[None],
-                    0,
-                    target,
-                    tradable,
-                    t,
-                    c_p,
-                    t if len(c_p) > 1 else 0,
-                    c_s,
-                    t if len(c_s) > 1 else 0,
-                    extra,
-                    now,
-                )
+                p, q = t if len(c_p) > 1 else 0, t if len(c_s) > 1 else 0
+                mu[row] = trade_kernel(end[None], 0, target, tradable, t, c_p, p, c_s, q, extra, now)
         growth, end = drift(held[row], market.relatives[t])
         wealth *= mu[row] * float(growth)
     return _collect(market, drifted, held, mu, start, name, (buy, sell, lag))
@@ -386,12 +360,12 @@ def backtest(
 
 def _collect(
     market: Market,
-    drifted: Float,
-    held: Float,
-    mu: Float,
+    drifted: FloatArray,
+    held: FloatArray,
+    mu: FloatArray,
     start: int,
     name: str,
-    options: tuple[Any, Any, int],
+    options: tuple[CostRate, CostRate, int],
 ) -> BacktestResult:
     n_periods = len(mu)
     begins, ends = market.dates[start : start + n_periods], market.dates[start + 1 : start + 1 + n_periods]
@@ -420,7 +394,7 @@ def _collect(
     )
 
 
-def _name(targets: Any) -> str:
+def _name(targets: Targets) -> str:
     given = getattr(targets, "name", None)
     return given if isinstance(given, str) else "portfolio"
 
@@ -429,11 +403,12 @@ def _check_fee(fee: float) -> float:
     return check_number("what fee returned", fee, least=0, below=1, what="a share of wealth")
 
 
-def _decider(market: Market, targets: Any) -> Callable[[int, Float], Float | None]:
+def _decider(market: Market, targets: Targets) -> Callable[[int, FloatArray], FloatArray | None]:
     """Turn any form of targets into a function of row and drifted weights."""
     if isinstance(targets, Rule):
         return lambda t, weights: _optional(market, targets.decide(t, weights), t)
     if callable(targets):
+        ask: Callable[..., Decision] = targets
         prices = market.frame()
         parameters = [
             p
@@ -446,17 +421,17 @@ def _decider(market: Market, targets: Any) -> Callable[[int, Float], Float | Non
                 f"it takes {[p.name for p in parameters]}"
             )
         if len(parameters) == 1:
-            return lambda t, weights: _optional(market, targets(prices.iloc[: t + 1]), t)
-        return lambda t, weights: _optional(market, targets(prices.iloc[: t + 1], weights.copy()), t)
+            return lambda t, weights: _optional(market, ask(prices.iloc[: t + 1]), t)
+        return lambda t, weights: _optional(market, ask(prices.iloc[: t + 1], weights.copy()), t)
     table = _table(market, targets)
     return lambda t, weights: None if np.isnan(table[t, 0]) else table[t]
 
 
-def _optional(market: Market, given: Any, t: int) -> Float | None:
+def _optional(market: Market, given: Decision, t: int) -> FloatArray | None:
     return None if given is None else _target(market, given, t)
 
 
-def _target(market: Market, given: Any, t: int) -> Float:
+def _target(market: Market, given: npt.ArrayLike | Mapping[str, float], t: int) -> FloatArray:
     """Check one row of weights and put cash first."""
     if isinstance(given, Mapping):
         given = pd.Series(given)
@@ -473,11 +448,11 @@ def _target(market: Market, given: Any, t: int) -> Float:
             f"target at {market.dates[t]} has shape {weights.shape}; "
             f"expected {market.n_assets + 1} weights, cash first, or {market.n_assets} without cash"
         )
-    checked: Float = _normalised(weights[None], [market.dates[t]])[0]
+    checked: FloatArray = _normalised(weights[None], [market.dates[t]])[0]
     return checked
 
 
-def _normalised(weights: Float, dates: Any) -> Float:
+def _normalised(weights: FloatArray, dates: Sequence[object] | pd.Index[Any]) -> FloatArray:
     """Return rows that sum to one exactly, or say which row is not a long-only portfolio."""
     total = weights.sum(axis=1)
     for bad, trouble in (
@@ -493,48 +468,23 @@ def _normalised(weights: Float, dates: Any) -> Float:
                 "at least 0 that sum to 1, cash included"
             )
     weights = np.maximum(weights, 0.0)
-    normalised: Float = weights / weights.sum(axis=1, keepdims=True)
+    normalised: FloatArray = weights / weights.sum(axis=1, keepdims=True)
     return normalised
 
 
-def _numbers(targets: Any) -> Float:
+def _numbers(targets: npt.ArrayLike) -> FloatArray:
     return check_array("targets", targets, what="weights by date, cash first", missing=True)
 
 
-def _table(market: Market, targets: Any) -> Float:
+def _table(market: Market, targets: Targets) -> FloatArray:
     """Return targets as (n_dates, n_assets + 1) with NaN where nothing is to be traded."""
     n_dates, width = len(market), market.n_assets + 1
     if isinstance(targets, Mapping):
-        rows_by_date = {
-            date: check_array(f"target at {date}", w, what="weights, cash first", missing=True)
-            for date, w in targets.items()
-        }
-        shapes = {w.shape for w in rows_by_date.values()}
-        if len(shapes) != 1 or len(next(iter(shapes))) != 1:
-            raise DataError(
-                f"targets by date have shapes {sorted(shapes)}; give each date one row of as many weights"
-            )
-        targets = pd.DataFrame(rows_by_date).T
-    if isinstance(targets, pd.DataFrame):
-        unknown = targets.index[~targets.index.isin(market.dates)]
-        if len(unknown) or not targets.index.is_unique:
-            raise DataError(
-                f"targets have {len(unknown)} dates that are not in the market or repeat dates; "
-                f"first unknown: {unknown[0] if len(unknown) else None!r}"
-            )
-        rows = market.dates.get_indexer(targets.index)
-        columns = [str(c) for c in targets.columns]
-        rest = [c for c in columns if c not in market.assets]
-        if len(rest) <= 1 and set(market.assets) <= set(columns):
-            order = [columns.index(c) for c in [*rest, *market.assets]]
-            values = _numbers(targets)[:, order]
-        elif targets.columns.dtype.kind == "i" or not set(columns) & set(market.assets):
-            values = _numbers(targets)
-        else:
-            missing = [a for a in market.assets if a not in columns]
-            raise DataError(f"targets lack the assets {missing[:5]} or have unknown columns {rest[:5]}")
+        targets = _by_date(targets)
+    if is_table(targets):
+        values, rows = _table_by_date(market, as_prices(targets, "targets"))  # type: ignore[arg-type]
     else:
-        values = _numbers(targets)
+        values = _numbers(targets)  # type: ignore[arg-type]
         rows = np.arange(len(values)) if values.ndim else np.arange(0)
         if values.ndim != 2 or len(values) not in (n_dates, n_dates - 1):
             raise DataError(
@@ -553,3 +503,37 @@ def _table(market: Market, targets: Any) -> Float:
     if given.any():
         table[rows[given]] = _normalised(values[given], market.dates[rows[given]])
     return table
+
+
+def _by_date(targets: Mapping[Any, npt.ArrayLike]) -> pd.DataFrame:
+    """Return a mapping of dates to weights as a table."""
+    rows = {
+        date: check_array(f"target at {date}", w, what="weights, cash first", missing=True)
+        for date, w in targets.items()
+    }
+    shapes = {w.shape for w in rows.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+        raise DataError(
+            f"targets by date have shapes {sorted(shapes)}; give each date one row of equal length"
+        )
+    return pd.DataFrame(rows).T
+
+
+def _table_by_date(market: Market, targets: pd.DataFrame) -> tuple[FloatArray, IntArray]:
+    """Return the weights of a table, cash first where it has cash, and the rows of its dates."""
+    unknown = targets.index[~targets.index.isin(market.dates)]
+    if len(unknown) or not targets.index.is_unique:
+        raise DataError(
+            f"targets have {len(unknown)} dates that are not in the market or repeat dates; "
+            f"first unknown: {unknown[0] if len(unknown) else None!r}"
+        )
+    rows = np.asarray(market.dates.get_indexer(targets.index), dtype=np.int64)
+    columns = [str(c) for c in targets.columns]
+    rest = [c for c in columns if c not in market.assets]
+    if len(rest) <= 1 and set(market.assets) <= set(columns):
+        order = [columns.index(c) for c in [*rest, *market.assets]]
+        return _numbers(targets)[:, order], rows
+    if targets.columns.dtype.kind == "i" or not set(columns) & set(market.assets):
+        return _numbers(targets), rows
+    missing = [a for a in market.assets if a not in columns]
+    raise DataError(f"targets lack the assets {missing[:5]} or have unknown columns {rest[:5]}")

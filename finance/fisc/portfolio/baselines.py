@@ -11,43 +11,26 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fisc.core import DataError, DataWarning, check_option, require
-from fisc.portfolio.backtesting import Rule, backtest
-from fisc.portfolio.market import Market
+from fisc.core import DataError, FloatArray, check_option, check_whole, require
+from fisc.portfolio import online
+from fisc.portfolio.backtesting import backtest
+from fisc.portfolio.market import CostRate, Market
+from fisc.portfolio.options import MONTH, WINDOW, Allocator, Baseline, Online
+from fisc.portfolio.rules import Rule, Strategy
 
 __all__ = ["ALLOCATORS", "NAMES", "Strategy", "allocate", "get", "path", "rivals"]
 
-Float = NDArray[np.float64]
-
 # Agents of several seeds and folds ask for the same allocations and base paths again and again.
-_SOLVED: dict[tuple[str, bytes], Float] = {}
+_SOLVED: dict[tuple[str, bytes], FloatArray] = {}
 _MOST_SOLVED = 20_000
-_PATHS: weakref.WeakKeyDictionary[Market, dict[tuple[Any, ...], Float]] = weakref.WeakKeyDictionary()
-
-MONTH = 21  # closes between two monthly decisions
-WINDOW = 504  # closes of history behind an estimate: two years
-
-
-@runtime_checkable
-class Strategy(Protocol):
-    """A named way to run money, not yet tied to a market."""
-
-    @property
-    def name(self) -> str:
-        """How the strategy is called in tables."""
-        ...
-
-    def bind(self, market: Market, start: int) -> Rule:
-        """Return the rule for one market, first asked at row `start`."""
-        ...
+_PATHS: weakref.WeakKeyDictionary[Market, dict[tuple[object, ...], FloatArray]] = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +49,7 @@ class Scheduled:
     """
 
     name: str
-    compute: Callable[[Float], Float]
+    compute: Callable[[FloatArray], FloatArray]
     every: int = MONTH
     window: int = WINDOW
 
@@ -87,7 +70,7 @@ class _ScheduledRule:
     market: Market
     start: int
 
-    def decide(self, t: int, weights: Float) -> Float | None:
+    def decide(self, t: int, weights: FloatArray) -> FloatArray | None:
         if (t - self.start) % self.strategy.every:
             return None
         return np.concatenate(
@@ -112,59 +95,15 @@ class _EqualRule:
     name: str
     every: int
     start: int
-    weights: Float
+    weights: FloatArray
 
-    def decide(self, t: int, weights: Float) -> Float | None:
+    def decide(self, t: int, weights: FloatArray) -> FloatArray | None:
         passed = t - self.start
         due = passed == 0 if self.every == 0 else passed % self.every == 0
         return np.concatenate([[0.0], self.weights]) if due else None
 
 
-def _min_variance(returns: Float) -> Float:
-    from skfolio.optimization import MeanRisk
-
-    return _solve("min_variance", MeanRisk(prior_estimator=_prior()), returns)
-
-
-def _max_sharpe(returns: Float) -> Float:
-    from skfolio.optimization import MeanRisk, ObjectiveFunction
-
-    if not (returns.mean(axis=0) > 0).any():
-        return _no_gain("max_sharpe", returns, _min_variance)
-    model = MeanRisk(objective_function=ObjectiveFunction.MAXIMIZE_RATIO, prior_estimator=_prior())
-    return _solve("max_sharpe", model, returns)
-
-
-def _erc(returns: Float) -> Float:
-    from skfolio.optimization import RiskBudgeting
-
-    return _solve("erc", RiskBudgeting(prior_estimator=_prior()), returns)
-
-
-def _hrp(returns: Float) -> Float:
-    from skfolio.optimization import HierarchicalRiskParity
-
-    return _solve("hrp", HierarchicalRiskParity(prior_estimator=_prior()), returns)
-
-
-def _min_cvar(returns: Float) -> Float:
-    from skfolio import RiskMeasure
-    from skfolio.optimization import MeanRisk
-
-    return _solve("min_cvar", MeanRisk(risk_measure=RiskMeasure.CVAR), returns)
-
-
-def _mean_cvar(returns: Float) -> Float:
-    from skfolio import RiskMeasure
-    from skfolio.optimization import MeanRisk, ObjectiveFunction
-
-    if not (returns.mean(axis=0) > 0).any():
-        return _no_gain("mean_cvar", returns, _min_cvar)
-    model = MeanRisk(objective_function=ObjectiveFunction.MAXIMIZE_RATIO, risk_measure=RiskMeasure.CVAR)
-    return _solve("mean_cvar", model, returns)
-
-
-def _inverse_volatility(returns: Float) -> Float:
+def _inverse_volatility(returns: FloatArray) -> FloatArray:
     sd = returns.std(axis=0, ddof=1)
     if not (sd > 0).all():
         raise DataError(
@@ -172,70 +111,15 @@ def _inverse_volatility(returns: Float) -> Float:
             "inverse volatility is not defined; drop them or use a longer window"
         )
     inverse = 1.0 / sd
-    weights: Float = inverse / inverse.sum()
+    weights: FloatArray = inverse / inverse.sum()
     return weights
 
 
-def _equal(returns: Float) -> Float:
-    return np.full(returns.shape[1], 1.0 / returns.shape[1])
+ALLOCATORS = get_args(Allocator)
+NAMES = get_args(Baseline)
 
 
-# Classical allocations from a window of returns, by name.
-ALLOCATORS: dict[str, Callable[[Float], Float]] = {
-    "equal": _equal,
-    "min_variance": _min_variance,
-    "max_sharpe": _max_sharpe,
-    "erc": _erc,
-    "inverse_volatility": _inverse_volatility,
-    "hrp": _hrp,
-    "min_cvar": _min_cvar,
-    "mean_cvar": _mean_cvar,
-}
-_ONLINE = ("eg", "olmar", "universal")
-NAMES = (
-    "equal_daily",
-    "equal_monthly",
-    "buy_and_hold",
-    *[name for name in ALLOCATORS if name != "equal"],
-    *_ONLINE,
-    "best_crp",
-)
-
-
-def _prior() -> Any:
-    from skfolio.moments import LedoitWolf
-    from skfolio.prior import EmpiricalPrior
-
-    return EmpiricalPrior(covariance_estimator=LedoitWolf())
-
-
-def _no_gain(name: str, returns: Float, instead: Callable[[Float], Float]) -> Float:
-    warnings.warn(
-        f"{name}: no asset gained over the last {len(returns)} periods, so that no ratio can be maximised; "
-        "took the allocation of least risk for this decision",
-        DataWarning,
-        stacklevel=3,
-    )
-    return instead(returns)
-
-
-def _solve(name: str, model: Any, returns: Float) -> Float:
-    """Fit an optimiser of skfolio; clip its rounding errors below zero."""
-    from skfolio.exceptions import OptimizationError
-
-    try:
-        raw = model.fit(returns).weights_
-    except (OptimizationError, ValueError, ArithmeticError) as error:
-        raise DataError(
-            f"{name} found no solution on {returns.shape[0]} returns of {returns.shape[1]} assets: {error}; "
-            "use a longer window or leave out assets that do not move"
-        ) from error
-    weights = np.maximum(np.asarray(raw, dtype=np.float64), 0.0)
-    normalised: Float = weights / weights.sum()
-    return normalised
-
-
-def allocate(name: str, returns: ArrayLike) -> Float:
+def allocate(name: Allocator, returns: ArrayLike) -> FloatArray:
     """Return one classical allocation from past returns.
 
     Parameters
@@ -259,21 +143,29 @@ def allocate(name: str, returns: ArrayLike) -> Float:
     values = np.asarray(returns, dtype=np.float64)
     if values.ndim != 2 or len(values) < 2:
         raise DataError(f"returns have shape {values.shape}; expected at least two periods by assets")
-    if name not in ("equal", "inverse_volatility"):
-        require("skfolio", extra="portfolio")
-    key = (
-        name,
-        hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).digest()
-        + bytes(str(values.shape), "ascii"),
-    )
+    digest = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).digest()
+    key = name, digest + str(values.shape).encode()
     if key not in _SOLVED:
         if len(_SOLVED) >= _MOST_SOLVED:
             _SOLVED.clear()
-        _SOLVED[key] = ALLOCATORS[name](values)
+        _SOLVED[key] = _allocated(name, values)
     return _SOLVED[key].copy()
 
 
-def get(name: str, *, window: int = WINDOW, every: int | None = None, **options: Any) -> Strategy:
+def _allocated(name: Allocator, returns: FloatArray) -> FloatArray:
+    if name == "equal":
+        return np.full(returns.shape[1], 1.0 / returns.shape[1])
+    if name == "inverse_volatility":
+        return _inverse_volatility(returns)
+    require("skfolio", extra="portfolio")
+    from fisc.portfolio import optimisers  # skfolio takes seconds to import
+
+    return optimisers.solve(name, returns)
+
+
+def get(
+    name: Baseline | str, *, window: int = WINDOW, every: int | None = None, **options: object
+) -> Strategy:
     """Return a classical strategy by name.
 
     Parameters
@@ -299,22 +191,19 @@ def get(name: str, *, window: int = WINDOW, every: int | None = None, **options:
     'equal_monthly'
     """
     check_option("baseline", name, NAMES)
-    if isinstance(window, bool) or window < 2:
-        raise DataError(f"window={window!r} is too short; give at least 2 returns")
-    if every is not None and every < 1:
-        raise DataError(f"every={every!r}; give the number of closes between decisions, at least 1")
+    check_whole("window", window, least=2)
+    if every is not None:
+        check_whole("every", every, least=1)
     if name == "equal_daily":
         return EqualWeight(name, every or 1)
     if name == "equal_monthly":
         return EqualWeight(name, every or MONTH)
     if name == "buy_and_hold":
         return EqualWeight(name, 0)
-    if name in ALLOCATORS:
-        return Scheduled(name, functools.partial(allocate, name), every or MONTH, window)
-    from fisc.portfolio import online
-
-    rule: Strategy = online.get(name, **options)
-    return rule
+    for allocator in ALLOCATORS:
+        if name == allocator:
+            return Scheduled(name, functools.partial(allocate, allocator), every or MONTH, window)
+    return online.get(check_option("baseline", name, get_args(Online)), **options)  # type: ignore[arg-type]
 
 
 def rivals(names: Sequence[str] = NAMES, *, window: int = WINDOW) -> dict[str, Strategy]:
@@ -329,8 +218,14 @@ def rivals(names: Sequence[str] = NAMES, *, window: int = WINDOW) -> dict[str, S
 
 
 def path(
-    market: Market, base: str, *, buy: Any, sell: Any, window: int = WINDOW, every: int = MONTH
-) -> Float:
+    market: Market,
+    base: Allocator,
+    *,
+    buy: CostRate,
+    sell: CostRate,
+    window: int = WINDOW,
+    every: int = MONTH,
+) -> FloatArray:
     """Return the weights that a classical allocation holds at every close: what agents start from.
 
     The allocation is computed every `every` closes from `window` past returns and drifts in
@@ -365,20 +260,20 @@ def path(
         return known_paths[key]
     equal = np.full(market.n_assets, 1.0 / market.n_assets)
 
-    def target(t: int) -> Float | None:
+    def target(t: int) -> FloatArray | None:
         if t % every:
             return None
         known = base != "equal" and t >= window
         return np.concatenate([[0.0], compute(market.returns[t - window : t]) if known else equal])
 
     class _Path:
-        def decide(self, t: int, weights: Float) -> Float | None:
+        def decide(self, t: int, weights: FloatArray) -> FloatArray | None:
             return target(t)
 
     run = backtest(market, _Path(), buy=buy, sell=sell)
     last = target(len(market) - 1)
     final = run.weights_end.to_numpy()[-1] if last is None else last
-    held: Float = np.vstack([run.weights.to_numpy(), final])
+    held: FloatArray = np.vstack([run.weights.to_numpy(), final])
     held.setflags(write=False)
     known_paths[key] = held
     return held

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
 
-if TYPE_CHECKING:
-    from fisc.report import Section
+from fisc.core import renamed
+from fisc.data import load_sp500
+from fisc.portfolio import Market, RLPortfolio, baselines, walk_forward
+from fisc.report import Section
 
 __all__ = ["demo_section"]
 
 
-def demo_section(seed: int = 0) -> Section:
+@renamed(seed="random_state")
+def demo_section(random_state: int = 0) -> Section:
     """Compare a learned portfolio with classical ones out of sample, net of costs.
 
     Twenty S&P 500 stocks, decisions from 2017 to 2022 in two folds, cost 0.25 % on both sides,
-    two seeds and a small training budget: enough to see the machinery, not to judge learning.
-
-    Parameters
-    ----------
-    seed : int, default 0
-        First seed of the agents.
-
-    Returns
-    -------
-    Section
-        Offline and the same for the same seed; some 15 seconds of one processor.
+    two seeds (`random_state` and the next) and a small training budget: enough to see the
+    machinery, not to judge learning. Offline, and the same for the same seed; some 15 seconds of
+    one processor.
     """
-    import dataclasses
-
-    from fisc.data import load_sp500
-    from fisc.portfolio import Market, RLPortfolio, baselines, walk_forward
-
-    prices = load_sp500()
-    market = Market.from_prices(prices.loc["2012":])
+    market = Market.from_prices(load_sp500().loc["2012":])
     rivals = ["equal_daily", "buy_and_hold", "inverse_volatility", "eg", "universal", "min_variance"]
     agent = RLPortfolio(
         network="mlp",
@@ -48,7 +37,7 @@ def demo_section(seed: int = 0) -> Section:
         train=1200,
         test=756,
         embargo=5,
-        seeds=[seed, seed + 1],
+        seeds=[random_state, random_state + 1],
         start=market.row("2017-01-03") - 1,
         draws=1000,
     )

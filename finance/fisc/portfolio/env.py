@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from fisc.core import DataError, check_option
+from fisc.core import AnyArray, BoolArray, DataError, Float32Array, IntArray, check_option, renamed
 from fisc.portfolio.market import Market
-from fisc.portfolio.rewards import Reward
+from fisc.portfolio.options import EnvOptions, Observation, takes
 from fisc.portfolio.simulation import LOGIT_BOUND, Simulation, price_tensor, window_table
 
 __all__ = ["PortfolioEnv", "PortfolioVecEnv"]
 
-Float32 = NDArray[np.float32]
 _OBSERVED_BOUND = 1e9  # declared only: rows, logarithms and weights stay far inside
 _LARGEST_TABLE = 4 * 2**30  # bytes of precomputed windows before it is an error
 
@@ -30,8 +30,8 @@ class _Observer:
     the step after the next.
     """
 
-    def __init__(self, simulation: Simulation, observation: str) -> None:
-        check_option("observation", observation, ("dense", "index"))
+    def __init__(self, simulation: Simulation, observation: Observation) -> None:
+        check_option("observation", observation, get_args(Observation))
         self.simulation, self.dense = simulation, observation == "dense"
         market, window = simulation.market, simulation.window
         if self.dense:
@@ -54,7 +54,7 @@ class _Observer:
     def space(self) -> gymnasium.spaces.Box:
         return gymnasium.spaces.Box(-_OBSERVED_BOUND, _OBSERVED_BOUND, (self.size,), np.float32)
 
-    def observe(self) -> Float32:
+    def observe(self) -> Float32Array:
         self._buffers.reverse()
         out = self._buffers[0]
         if self.dense:
@@ -64,7 +64,7 @@ class _Observer:
         out[:, self.head :] = self.simulation.tail
         return out
 
-    def refresh(self, which: NDArray[np.int64]) -> None:
+    def refresh(self, which: IntArray) -> None:
         """Rewrite the rows of the latest observation whose episode has been reset."""
         out, rows = self._buffers[0], self.simulation.t[which]
         if self.dense:
@@ -93,32 +93,15 @@ class PortfolioVecEnv(VecEnv):
     market : Market
     n_envs : int
         Number of environments; 64 to 1024 are efficient.
-    window : int, default 50
-        Closes in the observation.
-    episode : int, default 128
-        Steps of an episode.
-    reward : str or Reward, default "differential_sharpe"
-        See `fisc.portfolio.rewards`.
-    buy, sell : float or per asset, default 0.0025
-        Cost rates in [0, 1).
     observation : {"dense", "index"}
         *dense*: the window itself, ``log(price / last close)``, flattened from (fields, window,
         n_assets), fields close and whichever of high, low, open and volume the market has.
         *index*: the row number of the market only; the policy gathers what it needs. Both are
         followed by the tail: drifted weights (n_assets + 1), targets waiting to be traded
         (lag * (n_assets + 1)), share of the episode left, state of the reward (3).
-    lag : int, default 0
-        Closes between decision and trade.
-    seed : int, optional
-        Of the random starts: one generator for all environments.
-    base : ndarray of shape (n_dates, n_assets + 1), optional
-        Base portfolio by date (`fisc.portfolio.baselines.path`); logits of zero hold it.
-    band : float, default 0.0
-        No trade while the one-way distance to the target is at most this.
-    initial : {"cash", "base", "equal"}
-        Holdings at the start of an episode.
-    rows : (int, int), optional
-        First row to decide on and last close (exclusive) to use; earlier rows are history.
+    **options
+        Fields of `fisc.portfolio.EnvOptions`, which explains them and has the defaults: window,
+        episode, reward, buy, sell, lag, band, base, initial, rows, random_state.
 
     Notes
     -----
@@ -140,48 +123,21 @@ class PortfolioVecEnv(VecEnv):
     ((4,), False)
     """
 
+    @renamed(seed="random_state")
+    @takes(EnvOptions)
     def __init__(
-        self,
-        market: Market,
-        *,
-        n_envs: int,
-        window: int = 50,
-        episode: int = 128,
-        reward: str | Reward = "differential_sharpe",
-        buy: Any = 0.0025,
-        sell: Any = 0.0025,
-        observation: str = "dense",
-        lag: int = 0,
-        seed: int | None = None,
-        base: NDArray[np.float64] | None = None,
-        band: float = 0.0,
-        initial: str = "cash",
-        rows: tuple[int, int] | None = None,
+        self, market: Market, *, n_envs: int, observation: Observation = "dense", **options: object
     ) -> None:
-        self.simulation = Simulation(
-            market,
-            n_envs=n_envs,
-            window=window,
-            episode=episode,
-            reward=reward,
-            buy=buy,
-            sell=sell,
-            lag=lag,
-            seed=seed,
-            base=base,
-            band=band,
-            initial=initial,
-            rows=rows,
-        )
+        self.simulation = Simulation(market, n_envs=n_envs, **options)
         self._observer = _Observer(self.simulation, observation)
         self._score = np.zeros(n_envs)
-        self._actions: Any = None
+        self._actions: AnyArray = np.zeros((n_envs, market.n_assets + 1), dtype=np.float32)
         self._infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self.render_mode = None
         self.spec = None
         super().__init__(n_envs, self._observer.space, _action_space(market))
 
-    def reset(self) -> Float32:
+    def reset(self) -> Float32Array:
         """Start an episode everywhere and return the observations."""
         if self._seeds[0] is not None:
             self.simulation.seed(self._seeds[0])
@@ -192,11 +148,11 @@ class PortfolioVecEnv(VecEnv):
         self.reset_infos = [{} for _ in range(self.num_envs)]
         return self._observer.observe()
 
-    def step_async(self, actions: NDArray[Any]) -> None:
+    def step_async(self, actions: AnyArray) -> None:
         """Keep the actions for `step_wait`."""
         self._actions = actions
 
-    def step_wait(self) -> tuple[Float32, Float32, NDArray[np.bool_], list[dict[str, Any]]]:
+    def step_wait(self) -> tuple[Float32Array, Float32Array, BoolArray, list[dict[str, Any]]]:
         """Step all environments; see the class."""
         simulation = self.simulation
         reward, ended = simulation.step(self._actions)
@@ -223,24 +179,26 @@ class PortfolioVecEnv(VecEnv):
     def close(self) -> None:
         """Nothing is held open."""
 
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Return an attribute once for each environment asked for."""
         return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
 
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+    def set_attr(self, attr_name: str, value: object, indices: VecEnvIndices = None) -> None:
         """Set an attribute; all environments are one object."""
         setattr(self, attr_name, value)
 
-    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+    def env_method(
+        self, method_name: str, *args: object, indices: VecEnvIndices = None, **kwargs: object
+    ) -> list[Any]:
         """Call a method once and return its answer for each environment asked for."""
         answer = getattr(self, method_name)(*args, **kwargs)
         return [answer] * len(list(self._get_indices(indices)))
 
-    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+    def env_is_wrapped(self, wrapper_class: type, indices: VecEnvIndices = None) -> list[bool]:
         """Say that no environment is wrapped."""
         return [False] * len(list(self._get_indices(indices)))
 
-    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+    def get_images(self) -> Sequence[AnyArray | None]:
         """Return no pictures; there is nothing to render."""
         return [None] * self.num_envs
 
@@ -264,45 +222,17 @@ class PortfolioEnv(gymnasium.Env):
 
     metadata = {"render_modes": []}  # noqa: RUF012 - the form gymnasium asks for
 
-    def __init__(
-        self,
-        market: Market,
-        *,
-        window: int = 50,
-        episode: int = 128,
-        reward: str | Reward = "differential_sharpe",
-        buy: Any = 0.0025,
-        sell: Any = 0.0025,
-        observation: str = "dense",
-        lag: int = 0,
-        seed: int | None = None,
-        base: NDArray[np.float64] | None = None,
-        band: float = 0.0,
-        initial: str = "cash",
-        rows: tuple[int, int] | None = None,
-    ) -> None:
-        self.simulation = Simulation(
-            market,
-            n_envs=1,
-            window=window,
-            episode=episode,
-            reward=reward,
-            buy=buy,
-            sell=sell,
-            lag=lag,
-            seed=seed,
-            base=base,
-            band=band,
-            initial=initial,
-            rows=rows,
-        )
+    @renamed(seed="random_state")
+    @takes(EnvOptions)
+    def __init__(self, market: Market, *, observation: Observation = "dense", **options: object) -> None:
+        self.simulation = Simulation(market, n_envs=1, **options)
         self._observer = _Observer(self.simulation, observation)
         self.observation_space = self._observer.space
         self.action_space = _action_space(market)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Float32, dict[str, Any]]:
+    ) -> tuple[Float32Array, dict[str, Any]]:
         """Start an episode; see the class."""
         super().reset(seed=seed)
         if seed is not None:
@@ -310,7 +240,7 @@ class PortfolioEnv(gymnasium.Env):
         self.simulation.reset(start=(options or {}).get("start"))
         return self._observer.observe()[0].copy(), {"row": int(self.simulation.t[0])}
 
-    def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
+    def step(self, action: ArrayLike) -> tuple[Float32Array, float, bool, bool, dict[str, Any]]:
         """Trade, let one period pass; see `PortfolioVecEnv`."""
         simulation = self.simulation
         reward, ended = simulation.step(np.asarray(action, dtype=np.float32)[None])

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from skfolio.optimization import BaseOptimization
 from skfolio.portfolio import Portfolio
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fisc.core import DataError
+from fisc.core import DataError, check_seed, check_whole, is_table, renamed
 from fisc.portfolio.agents import Agent
-from fisc.portfolio.backtesting import Rule, backtest
-from fisc.portfolio.market import Market
-from fisc.portfolio.rewards import Reward
+from fisc.portfolio.backtesting import backtest
+from fisc.portfolio.market import Market, Prices, as_prices
+from fisc.portfolio.options import TrainOptions, takes
+from fisc.portfolio.rules import AverageRule, Rule
+from fisc.portfolio.runs import Report
 from fisc.portfolio.training import train
 
-__all__ = ["PathPortfolio", "RLPortfolio", "average_rule"]
+if TYPE_CHECKING:
+    from fisc.core import AnyArray, FloatArray
+
+__all__ = ["PathPortfolio", "RLPortfolio"]
+
+_TRAINED_BY = tuple(f.name for f in dataclasses.fields(TrainOptions) if f.name != "random_state")
 
 
 class PathPortfolio(Portfolio):  # type: ignore[misc]
     """A portfolio of skfolio whose weights change from one observation to the next.
 
-    Parameters
-    ----------
-    X : DataFrame or array of shape (n_observations, n_assets)
-        Returns of the assets.
-    weights : array of shape (n_assets,)
-        Weights of the assets in the first observation.
-    path_returns : array of shape (n_observations,)
-        Net returns of the portfolio.
-    path_weights : array of shape (n_observations, n_assets)
-        Weights of the assets in each observation; what is missing to one is cash.
-    path_end : array of shape (n_assets,)
-        Weights after the last observation.
+    `weights` (n_assets,) are those of the first observation, `path_end` those after the last; `path_returns`
+    (n_observations,) are net, and what `path_weights` (n_observations, n_assets) lack to one is cash. The other
+    parameters are those of ``skfolio.Portfolio`` that make sense for a path.
 
     Notes
     -----
@@ -48,19 +47,19 @@ class PathPortfolio(Portfolio):  # type: ignore[misc]
 
     def __init__(
         self,
-        X: Any,
-        weights: Any,
-        path_returns: Any = None,
-        path_weights: Any = None,
-        path_end: Any = None,
-        previous_weights: Any = None,
+        X: ArrayLike,
+        weights: ArrayLike,
+        path_returns: ArrayLike = (),
+        path_weights: ArrayLike = (),
+        path_end: ArrayLike = (),
+        previous_weights: ArrayLike | Mapping[str, float] | None = None,
         risk_free_rate: float = 0,
         name: str | None = None,
         tag: str | None = None,
         annualization_factor: float | None = None,
-        fitness_measures: Any = None,
+        fitness_measures: list[object] | None = None,
         compounded: bool = False,
-        sample_weight: Any = None,
+        sample_weight: FloatArray | None = None,
     ) -> None:
         super().__init__(
             X=X,
@@ -89,32 +88,21 @@ class PathPortfolio(Portfolio):  # type: ignore[misc]
             object.__setattr__(self, name_, value)
 
 
-class RLPortfolio(BaseOptimization):  # type: ignore[misc]
+@dataclasses.dataclass(eq=False, repr=False)
+class RLPortfolio(BaseOptimization, TrainOptions):  # type: ignore[misc]
     """A portfolio policy learned with a Sharpe reward.
+
+    Its parameters are the fields of `fisc.portfolio.TrainOptions`, which explains them and has the
+    defaults, and those below. As everywhere in scikit-learn, they are checked by `fit`.
 
     Parameters
     ----------
-    algorithm : {"ppo", "sb3-ppo", "trpo", "sac"}
-        See `fisc.portfolio.train`, which explains all parameters down to `settings`.
-    network : {"eiie", "mlp", "vgg", "resnet", "vit"}
-        ``mlp`` is several times faster than the others.
-    reward : str or Reward
-    base : str or None
-        Allocation to start from: equal, min_variance, erc, hrp, min_cvar, ...
-    steps, n_envs, window, episode, width, log_std
-        Size of training and network.
-    buy, sell, lag, band
-        Market frictions.
-    base_window, base_every, validation, evaluations, patience, evidence
-        Of the base portfolio and of early stopping.
-    settings : mapping, optional
-        Of the algorithm.
+    random_state : int, default 0
+        First seed; those of further agents follow it.
     n_seeds : int, default 1
         Agents to train; the portfolio is the average of theirs.
-    random_state : int, default 0
-        First seed; the others follow it.
     checkpoint : path, optional
-        Folder for checkpoints, one sub-folder a seed.
+        As in `fisc.portfolio.train`, one a seed: ``seed-0`` and so on below this path.
     portfolio_params, fallback, previous_weights, raise_on_failure
         As in skfolio.
 
@@ -144,76 +132,22 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
     99
     """
 
-    def __init__(
-        self,
-        algorithm: str = "ppo",
-        network: str = "eiie",
-        reward: str | Reward = "differential_sharpe",
-        base: str | None = "equal",
-        steps: int = 200_000,
-        n_envs: int = 128,
-        window: int = 50,
-        episode: int = 64,
-        width: int = 32,
-        log_std: float = 0.0,
-        buy: float = 0.0025,
-        sell: float = 0.0025,
-        lag: int = 0,
-        band: float = 0.0,
-        base_window: int = 504,
-        base_every: int = 21,
-        validation: float = 0.2,
-        evaluations: int = 10,
-        patience: int = 4,
-        evidence: float = 0.1,
-        settings: Mapping[str, Any] | None = None,
-        n_seeds: int = 1,
-        random_state: int = 0,
-        checkpoint: str | Path | None = None,
-        portfolio_params: dict[str, Any] | None = None,
-        fallback: Any = None,
-        previous_weights: Any = None,
-        raise_on_failure: bool = True,
-    ) -> None:
-        super().__init__(
-            portfolio_params=portfolio_params,
-            fallback=fallback,
-            previous_weights=previous_weights,
-            raise_on_failure=raise_on_failure,
-        )
-        self.algorithm = algorithm
-        self.network = network
-        self.reward = reward
-        self.base = base
-        self.steps = steps
-        self.n_envs = n_envs
-        self.window = window
-        self.episode = episode
-        self.width = width
-        self.log_std = log_std
-        self.buy = buy
-        self.sell = sell
-        self.lag = lag
-        self.band = band
-        self.base_window = base_window
-        self.base_every = base_every
-        self.validation = validation
-        self.evaluations = evaluations
-        self.patience = patience
-        self.evidence = evidence
-        self.settings = settings
-        self.n_seeds = n_seeds
-        self.random_state = random_state
-        self.checkpoint = checkpoint
+    n_seeds: int = 1
+    checkpoint: str | Path | None = None
+    portfolio_params: dict[str, Any] | None = None
+    fallback: BaseOptimization | str | list[BaseOptimization | str] | None = None
+    previous_weights: ArrayLike | Mapping[str, float] | None = None
+    raise_on_failure: bool = True
 
+    @renamed(seed="random_state")
+    @takes(TrainOptions)
     def train_agent(
         self,
         market: Market,
         *,
         rows: tuple[int, int] | None = None,
-        seed: int = 0,
-        progress: Any = False,
-        **changes: Any,
+        progress: bool | Report = False,
+        **changes: object,
     ) -> Agent:
         """Train one agent on a span of a market with this estimator's parameters.
 
@@ -221,7 +155,6 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
         ----------
         market, rows, progress
             As in `fisc.portfolio.train`.
-        seed : int
         **changes
             Parameters to use instead of the estimator's.
 
@@ -229,41 +162,17 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
         -------
         Agent
         """
-        own = {
-            name: getattr(self, name)
-            for name in [
-                "algorithm",
-                "network",
-                "reward",
-                "base",
-                "steps",
-                "n_envs",
-                "window",
-                "episode",
-                "width",
-                "log_std",
-                "buy",
-                "sell",
-                "lag",
-                "band",
-                "base_window",
-                "base_every",
-                "validation",
-                "evaluations",
-                "patience",
-                "evidence",
-                "settings",
-            ]
-        }
-        folder = None if self.checkpoint is None else Path(self.checkpoint) / f"seed-{seed}"
-        return train(market, rows=rows, seed=seed, progress=progress, checkpoint=folder, **{**own, **changes})
+        own = {name: getattr(self, name) for name in _TRAINED_BY}
+        chosen = {**own, "random_state": self.random_state, **changes}
+        path = None if self.checkpoint is None else Path(self.checkpoint) / f"seed-{chosen['random_state']}"
+        return train(market, rows=rows, progress=progress, checkpoint=path, **chosen)
 
-    def fit(self, X: Any, y: Any = None) -> RLPortfolio:
+    def fit(self, X: Market | Prices, y: object = None) -> RLPortfolio:
         """Train the agents.
 
         Parameters
         ----------
-        X : DataFrame or array of shape (n_observations, n_assets), or Market
+        X : table or array of shape (n_observations, n_assets), or Market
             Simple returns of the assets, or a market.
         y : ignored
 
@@ -272,11 +181,11 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
         RLPortfolio
             Itself.
         """
-        if isinstance(self.n_seeds, bool) or self.n_seeds < 1:
-            raise DataError(f"n_seeds={self.n_seeds!r}; train at least one agent")
+        check_whole("n_seeds", self.n_seeds, least=1)
+        check_seed("random_state", self.random_state)
         self.market_ = self._market(X, reset=True)
         seeds = range(self.random_state, self.random_state + self.n_seeds)
-        self.agents_ = [self.train_agent(self.market_, seed=seed) for seed in seeds]
+        self.agents_ = [self.train_agent(self.market_, random_state=seed) for seed in seeds]
         last = len(self.market_) - 1
         rule = self.bind(self.market_, last)
         cash = np.zeros(self.market_.n_assets + 1)
@@ -288,19 +197,19 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
     def bind(self, market: Market, start: int) -> Rule:
         """Return the rule of the average of the agents for a market."""
         check_is_fitted(self, "agents_")
-        return average_rule([agent.bind(market, start) for agent in self.agents_], self.name)
+        return AverageRule([agent.bind(market, start) for agent in self.agents_], self.name)
 
     @property
     def name(self) -> str:
         """Algorithm and base."""
         return self.algorithm if self.base is None else f"{self.algorithm}+{self.base}"
 
-    def predict(self, X: Any) -> PathPortfolio:
+    def predict(self, X: Prices) -> PathPortfolio:
         """Run the agents over returns that follow the training data.
 
         Parameters
         ----------
-        X : DataFrame or array of shape (n_observations, n_assets)
+        X : table or array of shape (n_observations, n_assets)
             Simple returns.
 
         Returns
@@ -322,7 +231,7 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
         held = result.weights.to_numpy()[:, 1:]
         kept = {k: v for k, v in (self.portfolio_params or {}).items() if k != "weight_drift"}
         return PathPortfolio(
-            X=X,
+            X=_as_given(X),
             weights=held[0],
             path_returns=result.net_returns.to_numpy(),
             path_weights=held,
@@ -330,13 +239,14 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
             **{"name": type(self).__name__, **kept},
         )
 
-    def _market(self, X: Any, *, reset: bool) -> Market:
+    def _market(self, X: Market | Prices, *, reset: bool) -> Market:
         if isinstance(X, Market):
             self.feature_names_in_ = np.array(X.assets, dtype=object)
             self.n_features_in_ = X.n_assets
             return X
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        frame = pd.DataFrame(X)
+        table = _as_given(X)
+        validate_data(self, table, reset=reset, skip_check_array=True)
+        frame = pd.DataFrame(table)
         names = getattr(self, "feature_names_in_", None)
         frame.columns = pd.Index(names if names is not None else [f"x{i}" for i in range(frame.shape[1])])
         return Market.from_returns(frame)
@@ -357,22 +267,6 @@ class RLPortfolio(BaseOptimization):  # type: ignore[misc]
         return [Agent.load(path) for path in folders]
 
 
-class average_rule:
-    """The average of several rules: those that would not trade keep the weights as they are.
-
-    Parameters
-    ----------
-    rules : list of Rule
-    name : str
-    """
-
-    def __init__(self, rules: list[Rule], name: str) -> None:
-        self.rules, self.name = rules, name
-
-    def decide(self, t: int, weights: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Return the average target, or None if none of the rules trades."""
-        targets = [rule.decide(t, weights) for rule in self.rules]
-        if all(target is None for target in targets):
-            return None
-        average: NDArray[np.float64] = np.mean([weights if x is None else x for x in targets], axis=0)
-        return average
+def _as_given(X: Prices) -> pd.DataFrame | AnyArray:
+    """Return a table as a DataFrame and an array as it is, as scikit-learn tells them apart."""
+    return as_prices(X, "X") if is_table(X) else np.asarray(X)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from fisc.core import DataError, Provenance, record
+from fisc.core import DataError, FloatArray, Provenance, record, renamed
+from fisc.portfolio import plots
 from fisc.portfolio.backtesting import BacktestResult
 from fisc.portfolio.folds import Fold, fold_table
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market
@@ -24,17 +24,17 @@ from fisc.portfolio.statistics import (
     stationary_bootstrap_counts,
     verdict,
 )
-from fisc.report import Result
+from fisc.portfolio.trials import TrialLog
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fisc.portfolio.trials import TrialLog
-    from fisc.report import Section
-
 __all__ = ["Evaluation", "assemble"]
 
-Float = NDArray[np.float64]
+_DIFFERENCE = ["difference", "difference_low", "difference_high", "p_value"]
+_SEEDS = ["seed_iqm", "seed_low", "seed_high", "deflated"]
+_LEADING = ["sharpe", "low", "high", *_DIFFERENCE, *_SEEDS]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +102,14 @@ class Evaluation(Result):
         """Return the table, best net Sharpe ratio first."""
         return self.table.sort_values("sharpe", ascending=False)
 
-    def compare(self, name: str, other: str, *, block: float = 20.0, seed: int = 0) -> Interval:
+    @renamed(seed="random_state")
+    def compare(self, name: str, other: str, *, block: float = 20.0, random_state: int = 0) -> Interval:
         """Return the paired bootstrap of the Sharpe difference of two strategies."""
         for given in (name, other):
             if given not in self.excess.columns:
                 raise DataError(f"{given!r} was not evaluated; there are {list(self.excess.columns)}")
         return sharpe_difference(
-            self.excess[name], self.excess[other], block=block, level=self.level, seed=seed
+            self.excess[name], self.excess[other], block=block, level=self.level, random_state=random_state
         )
 
     def summary(self) -> str:
@@ -122,29 +123,12 @@ class Evaluation(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the Sharpe difference of every strategy to the benchmark with its interval."""
-        from fisc.portfolio import plots
-
-        return plots.sharpe_differences(self, ax=ax)
+        return plots.sharpe_differences(self.table, benchmark=self.benchmark, agents=self.agents, ax=ax)
 
     def section(self) -> Section:
         """Return verdicts, table and pictures as a section of a report."""
-        from fisc.portfolio import plots
-        from fisc.report import Section, Table
-
-        columns = [
-            "sharpe",
-            "low",
-            "high",
-            "difference",
-            "difference_low",
-            "difference_high",
-            "p_value",
-            "annual_return",
-            "volatility",
-            "max_drawdown",
-            "turnover",
-            "cost_drag_bp",
-        ]
+        measures = ["annual_return", "volatility", "max_drawdown", "turnover", "cost_drag_bp"]
+        columns = ["sharpe", "low", "high", *_DIFFERENCE, *measures]
         tables = [
             Table(
                 self.to_frame()[columns],
@@ -157,14 +141,14 @@ class Evaluation(Result):
             )
         ]
         if self.agents:
-            seeds = self.table.loc[self.agents, ["seed_iqm", "seed_low", "seed_high", "deflated"]]
+            seeds = self.table.loc[self.agents, _SEEDS]
             tables.append(
                 Table(seeds, caption=f"Agents over {len(self.seed_sharpes)} seeds: interquartile mean")
             )
         return Section(
             "Out-of-sample evaluation",
             body="\n\n".join(self.summary().splitlines()),
-            figures=plots.evaluation_figures(self),
+            figures=_figures(self),
             tables=tuple(tables),
             provenance=self.provenance,
             question="Does a learned portfolio beat classical ones out of sample, net of costs?",
@@ -185,12 +169,12 @@ def assemble(
     draws: int,
     level: float,
     log: TrialLog | None,
-    options: dict[str, Any],
+    options: dict[str, object],
 ) -> Evaluation:
     """Put an evaluation together from the runs of every strategy and seed."""
     returns = pd.DataFrame({name: result.net_returns for name, result in results.items()})
     excess = returns.sub(results[benchmark].cash_returns, axis=0)
-    counts = stationary_bootstrap_counts(len(returns), block=block, draws=draws, seed=0)
+    counts = stationary_bootstrap_counts(len(returns), block=block, draws=draws, random_state=0)
     seed_excess = {
         name: np.array([(r.net_returns - r.cash_returns).to_numpy() for r in runs.values()])
         for name, runs in by_seed.items()
@@ -212,20 +196,11 @@ def assemble(
     for name in results:
         if name != benchmark:
             gap = sharpe_difference(excess[name], excess[benchmark], level=level, counts=counts)
-            table.loc[name, ["difference", "difference_low", "difference_high", "p_value"]] = [
-                gap.estimate,
-                gap.low,
-                gap.high,
-                gap.p_value,
-            ]
+            table.loc[name, _DIFFERENCE] = [gap.estimate, gap.low, gap.high, gap.p_value]
     for name in by_seed:
         if len(seed_sharpes) > 1:
             spread = interquartile_mean(seed_sharpes[name], level=level)
-            table.loc[name, ["seed_iqm", "seed_low", "seed_high"]] = [
-                spread.estimate,
-                spread.low,
-                spread.high,
-            ]
+            table.loc[name, _SEEDS[:3]] = [spread.estimate, spread.low, spread.high]
         table.loc[name, "deflated"] = deflated_sharpe(excess[name], tried)
     everything = [excess[name].to_numpy() for name in results if name not in by_seed and name != "best_crp"]
     everything += [row for rows in seed_excess.values() for row in rows]
@@ -252,22 +227,9 @@ def assemble(
     )
 
 
-_LEADING = [
-    "sharpe",
-    "low",
-    "high",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "p_value",
-    "seed_iqm",
-    "seed_low",
-    "seed_high",
-    "deflated",
-]
-
-
-def _sharpe_intervals(excess: pd.DataFrame, counts: Float, level: float) -> tuple[Float, Float]:
+def _sharpe_intervals(
+    excess: pd.DataFrame, counts: FloatArray, level: float
+) -> tuple[FloatArray, FloatArray]:
     values, n = excess.to_numpy(), len(excess)
     mean = counts @ values / n
     variance = (counts @ values**2 / n - mean**2) * n / (n - 1)
@@ -278,12 +240,12 @@ def _sharpe_intervals(excess: pd.DataFrame, counts: Float, level: float) -> tupl
 
 def _verdicts(
     results: Mapping[str, BacktestResult],
-    by_seed: Mapping[str, Any],
+    by_seed: Mapping[str, object],
     excess: pd.DataFrame,
     bases: Mapping[str, str],
     benchmark: str,
     level: float,
-    counts: Float,
+    counts: FloatArray,
 ) -> tuple[str, ...]:
     classical = [name for name in results if name not in by_seed and name != "best_crp"]
     best = max(classical, key=lambda name: float(sharpe_ratio(excess[name])))
@@ -299,3 +261,54 @@ def _verdicts(
             label += " (best rival)" if by_seed and other == best and other != benchmark else ""
             sentences.append(verdict(name, label, gap))
     return tuple(sentences)
+
+
+def _figures(evaluation: Evaluation) -> tuple[Figure, ...]:
+    """Return the pictures of an evaluation for a report.
+
+    Sharpe differences; wealth and drawdown of the agents, their bases and the benchmark; turnover
+    against net Sharpe ratio; weights and training curves of the first agent.
+    """
+    agents = evaluation.agents
+    shown = [*agents, evaluation.benchmark, *evaluation.bases.values()]
+    shown = [name for name in dict.fromkeys(shown) if name][:6]
+    if not agents:
+        shown = list(evaluation.to_frame().index[:6])
+    figures = [
+        Figure.from_matplotlib(
+            evaluation.plot(),
+            caption=(
+                f"Difference of Sharpe ratios to {evaluation.benchmark}, paired stationary bootstrap, "
+                f"{evaluation.level:.0%} intervals; learned strategies in orange."
+            ),
+            alt=evaluation.verdicts[0] if evaluation.verdicts else "Comparison of strategies.",
+        ),
+        Figure.from_matplotlib(
+            plots.wealth_with_drawdown({name: evaluation.wealth[name] for name in shown}),
+            caption="Wealth after costs, and its distance below its highest value.",
+            alt="Wealth and drawdown of " + ", ".join(shown),
+        ),
+        Figure.from_matplotlib(
+            plots.turnover_against_sharpe(evaluation.table, agents=agents),
+            caption="Net Sharpe ratio against one-way turnover a year (above 20 and hindsight left out).",
+            alt="Net Sharpe ratio against turnover of all strategies",
+        ),
+    ]
+    for name in agents[:1]:
+        figures.append(
+            Figure.from_matplotlib(
+                plots.weights_over_time(evaluation.weights[name], title=f"{name}, average of seeds"),
+                caption=f"Weights that {name} held: its six largest assets, the others together, cash.",
+                alt=f"Weights of {name} over time",
+            )
+        )
+        curves = {seed: curve for seed, curve in evaluation.curves[name].items() if len(curve)}
+        if curves:
+            figures.append(
+                Figure.from_matplotlib(
+                    plots.training_curves(curves),
+                    caption=f"Training of {name} on the last fold: net Sharpe ratio on its validation span.",
+                    alt=f"Training curves of {name} over {len(curves)} seeds",
+                )
+            )
+    return tuple(figures)

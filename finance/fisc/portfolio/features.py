@@ -8,20 +8,17 @@ from __future__ import annotations
 import weakref
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fisc.core import DataError
+from fisc.core import DataError, Float32Array
 from fisc.portfolio.market import Market
 
 __all__ = ["asset_features", "feature_names"]
-
-Float32 = NDArray[np.float32]
 
 _HORIZONS = (1, 2, 3, 5, 10, 21)
 _SMALLEST_SD = 1e-6  # of daily returns: an asset that does not move has features of zero
 _BOUND = 5.0
 # One market serves many agents; its features are computed once.
-_KNOWN: weakref.WeakKeyDictionary[Market, dict[int, Float32]] = weakref.WeakKeyDictionary()
+_KNOWN: weakref.WeakKeyDictionary[Market, dict[int, Float32Array]] = weakref.WeakKeyDictionary()
 
 
 def _horizons(window: int) -> list[int]:
@@ -39,25 +36,14 @@ def feature_names(window: int) -> list[str]:
     return [*(f"return {h}" for h in _horizons(window)), "volatility", "average", "highest"]
 
 
-def asset_features(market: Market, window: int) -> Float32:
-    """Return features of every asset at every close.
+def asset_features(market: Market, window: int) -> Float32Array:
+    """Return features of every asset at every close, (n_dates, n_assets, n_features).
 
-    Returns over 1, 2, 3, 5, 10, 21 and `window` closes in units of their own standard
-    deviation (over the last `window` returns, times the root of the horizon); logarithm of the
-    volatility of the last fifth of the window over that of the whole; distance of the price
-    from its average and from its highest value in the window, in the same units. No scaler is
-    fitted, so that no later data can enter; values are clipped to ±5.
-
-    Parameters
-    ----------
-    market : Market
-    window : int
-        At least 5.
-
-    Returns
-    -------
-    ndarray of float32 of shape (n_dates, n_assets, n_features)
-        Rows before ``window`` returns are known are zero.
+    Returns over 1, 2, 3, 5, 10, 21 and `window` closes in units of their own standard deviation (over the last
+    `window` returns, times the root of the horizon); logarithm of the volatility of the last fifth of the window
+    over that of the whole; distance of the price from its average and from its highest value in the window, in
+    the same units. No scaler is fitted, so that no later data can enter; values are clipped to ±5, and zero
+    before `window` returns (at least 5) are known.
 
     Examples
     --------
@@ -74,7 +60,7 @@ def asset_features(market: Market, window: int) -> Float32:
     return known[window]
 
 
-def _compute(market: Market, window: int) -> Float32:
+def _compute(market: Market, window: int) -> Float32Array:
     n_dates, n_assets = market.close.shape
     features = np.zeros((n_dates, n_assets, len(feature_names(window))), dtype=np.float32)
     if n_dates <= window:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from fisc.core import DataError, check_option
-from fisc.portfolio.market import Market
+from fisc.portfolio.market import Date, Market
 
-__all__ = ["Fold", "fold_table", "folds"]
+__all__ = ["Fold", "Span", "fold_table", "folds"]
+
+# A number of closes, or a first and a last row or date.
+Span: TypeAlias = int | tuple[Date, Date] | list[Date]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,46 +30,27 @@ class Fold:
 def folds(
     market: Market,
     *,
-    train: Any,
-    test: Any,
+    train: Span,
+    test: Span,
     purge: int = 0,
     embargo: int = 0,
     expanding: bool = False,
-    start: Any = None,
-    stop: Any = None,
+    start: Date | None = None,
+    stop: Date | None = None,
 ) -> list[Fold]:
     """Return the splits of a walk forward.
 
-    Parameters
-    ----------
-    market : Market
-    train : int or (start, stop)
-        Closes in each training span; or one span of rows or dates.
-    test : int or (start, stop)
-        Decisions in each test span (the last may be shorter); or one span of rows or dates.
-    purge, embargo : int
-        Closes left out between the end of training and the first test decision: `purge` for
-        labels that reach into the test, `embargo` for dependence that outlasts them.
-    expanding : bool, default False
-        Let training start at the first row always.
-    start, stop : row or date, optional
-        First test decision and last close (exclusive).
-
-    Returns
-    -------
-    list of Fold
-
-    Raises
-    ------
-    DataError
-        If a test set lies inside its training set, or the data are too short.
+    `train` closes in each training span and `test` decisions in each test span (the last may be shorter), or one
+    span (start, stop) of rows or dates each; `purge` and `embargo` closes are left out between the end of
+    training and the first test decision, for labels that reach into the test and for dependence that outlasts
+    them; `expanding` lets training start at the first row always; `start` and `stop` are the first test decision
+    and the last close (exclusive). A test set inside its training set is a DataError.
 
     Examples
     --------
     >>> market = Market.from_prices([[1.0, 1.0]] * 100)
-    >>> folds(market, train=40, test=30, purge=5)
-    [Fold(train_start=0, train_stop=40, test_start=45, test_stop=75), \
-Fold(train_start=30, train_stop=70, test_start=75, test_stop=99)]
+    >>> folds(market, train=40, test=30, purge=5)[0]
+    Fold(train_start=0, train_stop=40, test_start=45, test_stop=75)
     """
     check_option("expanding", expanding, (False, True))
     for name, value in (("purge", purge), ("embargo", embargo)):
@@ -75,7 +59,7 @@ Fold(train_start=30, train_stop=70, test_start=75, test_stop=99)]
                 f"{name}={value!r} would put test rows inside the training set; give a number of closes, at least 0"
             )
 
-    def row(given: Any) -> int:
+    def row(given: Date) -> int:
         return int(given) if isinstance(given, int | np.integer) else market.row(given)
 
     if isinstance(train, tuple | list) or isinstance(test, tuple | list):
@@ -83,7 +67,7 @@ Fold(train_start=30, train_stop=70, test_start=75, test_stop=99)]
             raise DataError("give both train and test as spans (start, stop), or both as numbers of closes")
         for name, span in (("train", train), ("test", test)):
             if len(span) != 2:
-                raise DataError(f"{name}={span!r:.80} is no span; give two rows or dates, (start, stop)")
+                raise DataError(f"{name}={span!r:.80}; give two rows or dates, (start, stop)")
         (a, b), (c, d) = (row(x) for x in train), (row(x) for x in test)
         d = min(d, len(market) - 1)
         if c < b + purge + embargo:

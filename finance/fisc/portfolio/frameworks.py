@@ -7,7 +7,8 @@ loaded and judged in the same way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -21,83 +22,73 @@ from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import Tensor, nn
 
 from fisc.core import DataError, require
+from fisc.portfolio.agents import Agent
 from fisc.portfolio.env import PortfolioVecEnv
-from fisc.portfolio.networks import MarketView, PolicyNetwork
+from fisc.portfolio.networks import MarketView, NetworkOptions, PolicyNetwork
+from fisc.portfolio.runs import Judge, Report, Reporter, Run
 from fisc.portfolio.simulation import LOGIT_BOUND
-
-if TYPE_CHECKING:
-    from fisc.portfolio.agents import Agent
 
 __all__ = ["ActorCritic", "GatherExtractor", "SquashedPolicy", "train"]
 
 
-def _split(observations: Tensor) -> tuple[Tensor, Tensor]:
+# What the base classes declare; ours is always a tensor.
+Seen: TypeAlias = Tensor | dict[str, Tensor]
+
+
+def _split(observations: Seen) -> tuple[Tensor, Tensor]:
     """Return rows of the market and tails of index observations."""
+    assert isinstance(observations, Tensor)
     return observations[:, 0].long(), observations[:, 1:]
 
 
 class ActorCritic(ActorCriticPolicy):
-    """A `PolicyNetwork` as policy of PPO and TRPO.
-
-    Parameters
-    ----------
-    core : PolicyNetwork
-        Trained in place.
-    view : MarketView
-    *args, **kwargs
-        Of ``ActorCriticPolicy``.
-    """
+    """A `PolicyNetwork`, trained in place, as policy of PPO and TRPO."""
 
     def __init__(self, *args: Any, core: PolicyNetwork, view: MarketView, **kwargs: Any) -> None:
         # Kept out of the module tree until torch's own constructor has run.
         self._given = core, view
         super().__init__(*args, **kwargs)
 
-    def _build(self, lr_schedule: Any) -> None:
+    def _build(self, lr_schedule: Callable[[float], float]) -> None:
         core, view = self._given
         self.core, self.view = core, view
         self.action_dist = DiagGaussianDistribution(int(np.prod(self.action_space.shape or ())))
         make: Any = self.optimizer_class
         self.optimizer = make(core.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
-    def _evaluate(self, observations: Tensor) -> tuple[Any, Tensor]:
+    def _evaluate(self, observations: Seen) -> tuple[Any, Tensor]:
         index, tail = _split(observations)
         logits, values = self.core(self.view.gather(index), tail)
         return self.action_dist.proba_distribution(
             logits, self.core.log_std.expand(logits.shape[-1])
         ), values[:, None]
 
-    def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, obs: Seen, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Return actions, values and log probabilities."""
         distribution, values = self._evaluate(obs)
         actions = distribution.get_actions(deterministic=deterministic)
         return actions, values, distribution.log_prob(actions)
 
-    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def evaluate_actions(self, obs: Seen, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return values, log probabilities and entropies of given actions."""
         distribution, values = self._evaluate(obs)
         return values, distribution.log_prob(actions), distribution.entropy()
 
-    def get_distribution(self, obs: Any) -> Any:
+    def get_distribution(self, obs: Seen) -> Any:
         """Return the distribution of actions."""
         return self._evaluate(obs)[0]
 
-    def predict_values(self, obs: Any) -> Tensor:
+    def predict_values(self, obs: Seen) -> Tensor:
         """Return values."""
         return self._evaluate(obs)[1]
 
 
 class GatherExtractor(BaseFeaturesExtractor):
-    """What a critic of SAC sees: the mean vector of a trunk of its own and the tail.
+    """What a critic of SAC sees: the mean vector of a trunk of its own and the tail."""
 
-    Parameters
-    ----------
-    observation_space : gymnasium.spaces.Box
-    options : NetworkOptions
-    view : MarketView
-    """
-
-    def __init__(self, observation_space: gymnasium.spaces.Box, options: Any, view: MarketView) -> None:
+    def __init__(
+        self, observation_space: gymnasium.spaces.Box, options: NetworkOptions, view: MarketView
+    ) -> None:
         n_assets = int(view.rows.shape[1] if options.network == "mlp" else view.rows.shape[2])
         tail = int(observation_space.shape[0]) - 1
         super().__init__(observation_space, n_assets * 4 + tail)
@@ -105,7 +96,7 @@ class GatherExtractor(BaseFeaturesExtractor):
         self.trunk = PolicyNetwork(options).trunk
         self.narrow = nn.Linear(options.width, 4)
 
-    def forward(self, observations: Tensor) -> Tensor:
+    def forward(self, observations: Seen) -> Tensor:
         """Return features of shape (batch, features)."""
         index, tail = _split(observations)
         vectors = torch.relu(self.narrow(self.trunk(self.view.gather(index))))
@@ -118,7 +109,7 @@ class _SquashedActor(Actor):
     core: PolicyNetwork
     core_view: MarketView
 
-    def get_action_dist_params(self, obs: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def get_action_dist_params(self, obs: Seen) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         index, tail = _split(obs)
         logits, _ = self.core(self.core_view.gather(index), tail)
         # Exploration is in units of the squashed action, a tenth of a logit.
@@ -127,22 +118,13 @@ class _SquashedActor(Actor):
 
 
 class SquashedPolicy(SACPolicy):
-    """Policy of SAC around a `PolicyNetwork`.
-
-    Parameters
-    ----------
-    core : PolicyNetwork
-        Trained in place as the actor.
-    view : MarketView
-    *args, **kwargs
-        Of ``SACPolicy``.
-    """
+    """Policy of SAC around a `PolicyNetwork`, which is trained in place as the actor."""
 
     def __init__(self, *args: Any, core: PolicyNetwork, view: MarketView, **kwargs: Any) -> None:
         self._given = core, view
         super().__init__(*args, **kwargs)
 
-    def make_actor(self, features_extractor: Any = None) -> Actor:
+    def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Actor:
         """Return the actor; its own layers of stable-baselines3 stay unused."""
         actor = _SquashedActor(**self._update_features_extractor(self.actor_kwargs, features_extractor))
         actor.core, actor.core_view = self._given
@@ -150,9 +132,9 @@ class SquashedPolicy(SACPolicy):
 
 
 class _Watch(BaseCallback):
-    """Judge the network every so many steps, and stop when patience runs out."""
+    """Judge the network at equal distances, and stop when patience runs out."""
 
-    def __init__(self, judge: Any, every: int, report: Any, curve: list[dict[str, float]]) -> None:
+    def __init__(self, judge: Judge, every: int, report: Report, curve: list[dict[str, float]]) -> None:
         super().__init__()
         self.judge, self.every, self.report, self.curve, self.due = judge, every, report, curve, every
         self.core: PolicyNetwork = judge.run.network
@@ -171,27 +153,13 @@ class _Watch(BaseCallback):
         return not self.judge.tired
 
 
-def train(run: Any, progress: Any) -> Agent:
-    """Train what `fisc.portfolio.training` prepared with an algorithm of stable-baselines3.
-
-    Parameters
-    ----------
-    run : prepared run
-        With spans, base path, network and options.
-    progress : bool or callable
-        As in `fisc.portfolio.train`.
-
-    Returns
-    -------
-    Agent
-    """
-    from fisc.portfolio.training import Judge, _Reporter
-
+def train(run: Run, progress: bool | Report) -> Agent:
+    """Train a prepared run with an algorithm of stable-baselines3."""
     options = run.options
     squash = options.algorithm == "sac"
-    environments = PortfolioVecEnv(run.training, observation="index", **run.simulation_options)
+    environments = PortfolioVecEnv(run.training, observation="index", n_envs=options.n_envs, **run.episodes)
     kind, defaults = _algorithm(options.algorithm, options.n_envs)
-    shared = {"core": run.network, "view": run.view}
+    shared: dict[str, object] = {"core": run.network, "view": run.view}
     if squash:
         extractor = {"options": run.network_options, "view": run.view}
         shared |= {
@@ -199,7 +167,7 @@ def train(run: Any, progress: Any) -> Agent:
             "features_extractor_kwargs": extractor,
             "net_arch": [64, 64],
         }
-    if options.reward.name == "telescoping_sharpe":
+    if run.reward.name == "telescoping_sharpe":
         defaults["gamma"] = 1.0
     with torch.random.fork_rng(devices=[]):
         try:
@@ -207,16 +175,16 @@ def train(run: Any, progress: Any) -> Agent:
                 SquashedPolicy if squash else ActorCritic,
                 environments,
                 policy_kwargs=shared,
-                seed=options.seed,
+                seed=options.random_state,
                 device="cpu",
-                **{**defaults, **dict(options.settings)},
+                **{**defaults, **(options.settings or {})},
             )
         except (TypeError, ValueError, AssertionError) as error:
             raise DataError(f"settings do not fit {options.algorithm}: {error}") from error
         judge = Judge(run, squash=squash)
         curve: list[dict[str, float]] = []
         every = max(options.n_envs, options.steps // options.evaluations)
-        with _Reporter(progress, options.evaluations) as report:
+        with Reporter(progress, options.evaluations) as report:
             model.learn(options.steps, callback=_Watch(judge, every, report, curve))
             if not judge.tired and (not curve or curve[-1]["steps"] < model.num_timesteps):
                 judge.consider(int(model.num_timesteps))

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import functools
 import warnings
-from collections.abc import Sequence
-from typing import Any, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fisc.core import DataError, DataWarning, check_array
+from fisc.core import (
+    AnyArray,
+    BoolArray,
+    DataError,
+    DataWarning,
+    FloatArray,
+    TableLike,
+    as_dated,
+    check_array,
+    is_table,
+)
 
-__all__ = ["PERIODS_PER_YEAR", "Market"]
+__all__ = ["PERIODS_PER_YEAR", "CostRate", "Date", "Market", "Prices", "as_market", "as_prices"]
 
-Float = NDArray[np.float64]
+Prices: TypeAlias = TableLike | ArrayLike
+CostRate: TypeAlias = "TableLike | Mapping[str, float] | ArrayLike | Callable[[int, Market], ArrayLike]"
+Date: TypeAlias = int | str | pd.Timestamp | dt.date | np.datetime64
 PERIODS_PER_YEAR = 252
 _LARGE_DAILY_RATE = 0.01  # a cash rate above one per cent a day is nearly always an annual rate
 # No price changes by more than this factor from one close to the next: beyond it, units or splits are
@@ -46,36 +59,37 @@ class Market:
         What was repaired, counted.
     """
 
-    close: Float
+    close: FloatArray
     dates: pd.Index[Any]
     assets: tuple[str, ...]
-    tradable: NDArray[np.bool_]
-    cash_rate: Float
-    high: Float | None = None
-    low: Float | None = None
-    open: Float | None = None
-    volume: Float | None = None
+    tradable: BoolArray
+    cash_rate: FloatArray
+    high: FloatArray | None = None
+    low: FloatArray | None = None
+    open: FloatArray | None = None
+    volume: FloatArray | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
     def from_prices(
         cls,
-        close: Any,
+        close: Prices,
         *,
-        high: Any = None,
-        low: Any = None,
-        open: Any = None,
-        volume: Any = None,
-        tradable: Any = None,
+        high: Prices | None = None,
+        low: Prices | None = None,
+        open: Prices | None = None,
+        volume: Prices | None = None,
+        tradable: Prices | None = None,
         cash_rate: ArrayLike = 0.0,
     ) -> Market:
         """Check prices and build the market.
 
         Parameters
         ----------
-        close : DataFrame or array_like of shape (n_dates, n_assets)
-            Closing prices, index of dates, one column an asset. Anything with the DataFrame
-            interchange protocol is taken as well. At least two dates and two assets.
+        close : table or array_like of shape (n_dates, n_assets)
+            Closing prices, one column an asset, at least two dates and two assets. A table of
+            pandas, polars, pyarrow or DuckDB has its dates in the index or in a column; only a
+            DataFrame of pandas may number its rows instead, as plain arrays do.
         high, low, open, volume : same, optional
             Further fields with the same index and columns.
         tradable : same, of bool, optional
@@ -94,7 +108,7 @@ class Market:
         ------
         DataError
             If there are fewer than two dates or assets, names or dates repeat or are out of
-            order, prices are missing, infinite, zero or negative, or shapes differ.
+            order, a table has no dates, prices are missing, infinite, zero or negative, or shapes differ.
 
         Examples
         --------
@@ -104,7 +118,7 @@ class Market:
         >>> market.relatives[0].round(3).tolist()
         [1.0, 1.1, 0.95]
         """
-        frame = _as_frame(close, "close")
+        frame = as_prices(close, "close")
         dates, assets = _check_axes(frame)
         shape = frame.shape
         mask = np.ones(shape, dtype=bool)
@@ -120,7 +134,7 @@ class Market:
         _check_prices(prices, dates, assets, "close")
         _check_changes(prices, dates, assets)
         rate = _check_cash_rate(cash_rate, shape[0])
-        extra: dict[str, Float | None] = {}
+        extra: dict[str, FloatArray | None] = {}
         for name, given in (("high", high), ("low", low), ("open", open), ("volume", volume)):
             if given is None:
                 extra[name] = None
@@ -141,7 +155,7 @@ class Market:
         return cls(prices, dates, assets, mask, rate, notes=tuple(notes), **extra)
 
     @classmethod
-    def from_returns(cls, returns: Any, *, cash_rate: ArrayLike = 0.0) -> Market:
+    def from_returns(cls, returns: Prices, *, cash_rate: ArrayLike = 0.0) -> Market:
         """Build a market from simple returns: the first close is 1, one row before the returns.
 
         Parameters
@@ -162,7 +176,7 @@ class Market:
         >>> Market.from_returns([[0.1, 0.0], [0.0, 0.1]]).close.round(2).tolist()
         [[1.0, 1.0], [1.1, 1.0], [1.1, 1.1]]
         """
-        frame = _as_frame(returns, "returns")
+        frame = as_prices(returns, "returns")
         values = _as_float(frame, "returns")
         if not len(frame):
             raise DataError("returns have no rows; give one row a period")
@@ -174,11 +188,11 @@ class Market:
         with np.errstate(over="ignore"):  # an infinite price is refused below
             close = np.vstack([np.ones(values.shape[1]), np.cumprod(1 + values, axis=0)])
         first = frame.index[0]
-        before: Any
+        before: pd.Timestamp | int
         if isinstance(first, pd.Timestamp):
             before = first - pd.Timedelta(days=1)
         elif isinstance(first, int | np.integer):
-            before = first - 1
+            before = int(first) - 1
         else:
             raise DataError(f"returns are indexed by {type(first).__name__}; expected dates or integers")
         index = pd.Index([before, *frame.index])
@@ -190,17 +204,17 @@ class Market:
         return int(self.close.shape[1])
 
     @functools.cached_property
-    def relatives(self) -> Float:
+    def relatives(self) -> FloatArray:
         """Price relatives from each close to the next, cash first: (n_dates - 1, n_assets + 1)."""
         assets = self.close[1:] / self.close[:-1]
-        relatives: Float = np.column_stack([1.0 + self.cash_rate[:-1], assets])
+        relatives: FloatArray = np.column_stack([1.0 + self.cash_rate[:-1], assets])
         relatives.setflags(write=False)
         return relatives
 
     @functools.cached_property
-    def returns(self) -> Float:
+    def returns(self) -> FloatArray:
         """Simple returns of the assets from each close to the next: (n_dates - 1, n_assets)."""
-        returns: Float = self.relatives[:, 1:] - 1.0
+        returns: FloatArray = self.relatives[:, 1:] - 1.0
         returns.setflags(write=False)
         return returns
 
@@ -208,7 +222,7 @@ class Market:
         """Return the closing prices as a DataFrame."""
         return pd.DataFrame(self.close, index=self.dates, columns=list(self.assets))
 
-    def row(self, date: Any) -> int:
+    def row(self, date: Date) -> int:
         """Return the row of the first date that is not before `date`.
 
         Examples
@@ -219,7 +233,7 @@ class Market:
         try:
             if isinstance(self.dates, pd.DatetimeIndex):
                 date = pd.Timestamp(date)
-                if date is pd.NaT:
+                if pd.isna(date):
                     raise TypeError("a missing date has no place among dates")
             return int(self.dates.searchsorted(date))
         except (TypeError, ValueError) as error:
@@ -239,7 +253,7 @@ class Market:
                 raise DataError(
                     f"the slice {rows} of {len(self)} dates leaves {close.shape[0]}; keep at least 2"
                 )
-            columns: Any = slice(None)
+            columns: slice | list[int] = slice(None)
         else:
             unknown = [name for name in rows if name not in self.assets]
             if unknown:
@@ -251,7 +265,7 @@ class Market:
             columns = [self.assets.index(name) for name in rows]
             rows = slice(None)
 
-        def cut(field: Float | None) -> Float | None:
+        def cut(field: FloatArray | None) -> FloatArray | None:
             return None if field is None else field[rows][:, columns]
 
         names = self.assets if isinstance(columns, slice) else tuple(self.assets[i] for i in columns)
@@ -276,20 +290,20 @@ class Market:
         return f"Market({self.n_assets} assets, {len(self)} dates, {ends[0]} .. {ends[1]})"
 
 
-def as_market(prices: Any) -> Market:
+def as_market(prices: Market | Prices) -> Market:
     """Return `prices` itself if it is a market, else build one from closing prices."""
     return prices if isinstance(prices, Market) else Market.from_prices(prices)
 
 
-def _as_frame(values: Any, name: str) -> pd.DataFrame:
-    if isinstance(values, pd.DataFrame):
-        return values
+def as_prices(values: Prices, name: str) -> pd.DataFrame:
+    """Return a table or array as a DataFrame by date, or by row number for arrays."""
     if isinstance(values, pd.Series):
         return values.to_frame()
-    if hasattr(values, "__dataframe__"):
-        frame: pd.DataFrame = pd.api.interchange.from_dataframe(values)
-        text = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
-        return frame.set_index(text[0]) if len(text) == 1 else frame
+    if is_table(values):
+        table: TableLike = values  # type: ignore[assignment]
+        if isinstance(table, pd.DataFrame) and _numbers_its_rows(table):
+            return table
+        return as_dated(name, table, what="prices by date" if name == "close" else f"{name} by date")
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -299,7 +313,15 @@ def _as_frame(values: Any, name: str) -> pd.DataFrame:
     return pd.DataFrame(array, columns=[f"asset{i}" for i in range(array.shape[1])])
 
 
-def _as_float(frame: pd.DataFrame, name: str) -> Float:
+def _numbers_its_rows(frame: pd.DataFrame) -> bool:
+    """Tell whether row numbers are all that there is: no column could hold dates."""
+    dated = any(pd.api.types.is_datetime64_any_dtype(kind) for kind in frame.dtypes)
+    first = frame.dtypes.iloc[:1]
+    plain = not dated and all(pd.api.types.is_numeric_dtype(kind) for kind in first)
+    return pd.api.types.is_integer_dtype(frame.index.dtype) and plain
+
+
+def _as_float(frame: pd.DataFrame, name: str) -> FloatArray:
     try:
         if any(pd.api.types.is_complex_dtype(dtype) for dtype in frame.dtypes):
             raise TypeError("complex numbers")
@@ -327,12 +349,14 @@ def _check_axes(frame: pd.DataFrame) -> tuple[pd.Index[Any], tuple[str, ...]]:
     return frame.index, assets
 
 
-def _field(values: Any, name: str, like: pd.DataFrame) -> NDArray[Any]:
-    if isinstance(values, pd.DataFrame):
-        missing = [c for c in like.columns if c not in values.columns]
-        if missing or not like.index.isin(values.index).all():
+def _field(values: Prices, name: str, like: pd.DataFrame) -> AnyArray:
+    """Return a further field in the rows and columns of the close."""
+    if is_table(values):
+        frame = as_prices(values, name)
+        missing = [c for c in like.columns if c not in frame.columns]
+        if missing or not frame.index.is_unique or not like.index.isin(frame.index).all():
             raise DataError(f"{name} lacks dates or assets of close (first missing assets: {missing[:5]})")
-        return values.loc[like.index, list(like.columns)].to_numpy()
+        return frame.loc[like.index, list(like.columns)].to_numpy()
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -342,7 +366,7 @@ def _field(values: Any, name: str, like: pd.DataFrame) -> NDArray[Any]:
     return array
 
 
-def _flags(values: NDArray[Any]) -> NDArray[np.bool_]:
+def _flags(values: AnyArray) -> BoolArray:
     """Return true and false, given as such or as 1 and 0."""
     if pd.isna(values).any():
         raise DataError("tradable contains missing values; give True or False for every date and asset")
@@ -352,7 +376,7 @@ def _flags(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(known, dtype=np.bool_)
 
 
-def _check_changes(prices: Float, dates: pd.Index[Any], assets: tuple[str, ...]) -> None:
+def _check_changes(prices: FloatArray, dates: pd.Index[Any], assets: tuple[str, ...]) -> None:
     with np.errstate(over="ignore", under="ignore"):
         change = prices[1:] / prices[:-1]
     wild = ~((change < _LARGEST_CHANGE) & (change > 1 / _LARGEST_CHANGE))
@@ -365,7 +389,7 @@ def _check_changes(prices: Float, dates: pd.Index[Any], assets: tuple[str, ...])
         )
 
 
-def _check_prices(prices: Float, dates: pd.Index[Any], assets: tuple[str, ...], name: str) -> None:
+def _check_prices(prices: FloatArray, dates: pd.Index[Any], assets: tuple[str, ...], name: str) -> None:
     bad = ~(np.isfinite(prices) & (prices > 0))
     if not bad.any():
         return
@@ -377,7 +401,7 @@ def _check_prices(prices: Float, dates: pd.Index[Any], assets: tuple[str, ...], 
     )
 
 
-def _check_cash_rate(cash_rate: ArrayLike, n_dates: int) -> Float:
+def _check_cash_rate(cash_rate: ArrayLike, n_dates: int) -> FloatArray:
     values = check_array("cash_rate", cash_rate, what="a rate per period, or one per date", missing=True)
     if values.shape not in ((), (n_dates,)):
         raise DataError(f"cash_rate has shape {values.shape}; give one number or one per date, ({n_dates},)")

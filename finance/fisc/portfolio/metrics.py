@@ -6,30 +6,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fisc.core import DataError
+from fisc.core import DataError, FloatArray
 from fisc.portfolio.market import PERIODS_PER_YEAR
 
 __all__ = ["drawdown", "max_drawdown", "performance", "sharpe_ratio", "sharpe_standard_error"]
 
-Float = NDArray[np.float64]
-
 
 def sharpe_ratio(returns: ArrayLike, *, periods: float = PERIODS_PER_YEAR) -> Any:
-    """Return the annualised Sharpe ratio, ``sqrt(periods) * mean / sd`` (sd with n - 1).
+    """Return the annualised Sharpe ratio of excess returns (..., n), ``sqrt(periods) * mean / sd`` (sd with n - 1).
 
-    Parameters
-    ----------
-    returns : array_like of shape (..., n)
-        Returns per period in excess of the cash rate.
-    periods : float, default 252
-        Periods a year.
-
-    Returns
-    -------
-    float or ndarray of shape (...)
-        NaN where the returns do not vary.
+    NaN where the returns do not vary.
 
     Examples
     --------
@@ -46,38 +34,15 @@ def sharpe_ratio(returns: ArrayLike, *, periods: float = PERIODS_PER_YEAR) -> An
 
 
 def sharpe_standard_error(
-    sharpe: float,
-    n: int,
-    *,
-    skew: float = 0.0,
-    kurtosis: float = 3.0,
-    periods: float = PERIODS_PER_YEAR,
+    sharpe: float, n: int, *, skew: float = 0.0, kurtosis: float = 3.0, periods: float = PERIODS_PER_YEAR
 ) -> float:
     """Return the standard error of an annualised Sharpe ratio of returns that are independent.
 
-    ``sqrt((1 - skew*s + (kurtosis - 1)/4 * s**2) / n)`` with ``s`` per period, annualised.
+    ``sqrt((1 - skew*s + (kurtosis - 1)/4 * s**2) / n)`` with ``s`` per period, annualised; `n` is the number of
+    returns (less one for the finite-sample form of Bailey and López de Prado).
 
-    Parameters
-    ----------
-    sharpe : float
-        Annualised Sharpe ratio.
-    n : int
-        Number of returns it was computed from (use ``n - 1`` for the finite-sample form of
-        Bailey and López de Prado).
-    skew, kurtosis : float
-        Of the returns; the normal distribution has 0 and 3.
-    periods : float, default 252
-        Periods a year.
-
-    Returns
-    -------
-    float
-
-    References
-    ----------
-    Mertens, E. (2002), Comments on variance of the IID estimator in Lo (2002).
-    Bailey, D. and López de Prado, M. (2012), The Sharpe ratio efficient frontier,
-    doi:10.21314/JOR.2012.255.
+    Source: Mertens, E. (2002), Comments on variance of the IID estimator in Lo (2002). Bailey, D.
+    and López de Prado, M. (2012), The Sharpe ratio efficient frontier, doi:10.21314/JOR.2012.255.
 
     Examples
     --------
@@ -88,7 +53,7 @@ def sharpe_standard_error(
     return float(np.sqrt(periods * (1 - skew * s + (kurtosis - 1) / 4 * s**2) / n))
 
 
-def drawdown(wealth: ArrayLike) -> Float:
+def drawdown(wealth: ArrayLike) -> FloatArray:
     """Return how far wealth is below its highest value so far (start 1 included), in [0, 1].
 
     Examples
@@ -97,7 +62,7 @@ def drawdown(wealth: ArrayLike) -> Float:
     [0.0, 0.1, 0.0]
     """
     values = np.asarray(wealth, dtype=np.float64)
-    below: Float = 1.0 - values / np.maximum(np.maximum.accumulate(values, axis=-1), 1.0)
+    below: FloatArray = 1.0 - values / np.maximum(np.maximum.accumulate(values, axis=-1), 1.0)
     return below
 
 
@@ -113,34 +78,15 @@ def max_drawdown(wealth: ArrayLike) -> float:
 
 
 def performance(
-    returns: ArrayLike,
-    *,
-    cash: ArrayLike = 0.0,
-    periods: float = PERIODS_PER_YEAR,
-    level: float = 0.95,
+    returns: ArrayLike, *, cash: ArrayLike = 0.0, periods: float = PERIODS_PER_YEAR, level: float = 0.95
 ) -> pd.Series[float]:
-    """Return the usual measures of a series of simple net returns.
+    """Return the usual measures of simple net returns (n,) per period; `cash` is what cash earned.
 
-    Parameters
-    ----------
-    returns : array_like of shape (n,)
-        Simple returns per period, net of cost.
-    cash : float or array_like of shape (n,)
-        Return of cash per period, subtracted for `sharpe` and `sortino`.
-    periods : float, default 252
-        Periods a year.
-    level : float, default 0.95
-        Level of the conditional value at risk.
-
-    Returns
-    -------
-    pandas.Series
-        ``sharpe`` and ``sharpe_se`` (annualised; standard error with the sample's skewness and
-        kurtosis), ``sortino``, ``calmar``, ``max_drawdown`` (fraction), ``volatility``
-        (annual), ``cvar`` (mean loss per period in the worst 5 %, positive), ``hit_rate``
-        (share of periods above zero), ``annual_return`` (geometric), ``mean_return``
-        (arithmetic, annual), ``final_wealth``, ``n`` (periods). A measure that is not defined
-        (no variation, no loss) is NaN.
+    ``sharpe`` and ``sharpe_se`` (annualised; standard error with the sample's skewness and kurtosis),
+    ``sortino``, ``calmar``, ``max_drawdown`` (fraction), ``volatility`` (annual), ``cvar`` (mean loss per period
+    in the worst ``1 - level``, positive), ``hit_rate`` (share of periods above zero), ``annual_return``
+    (geometric), ``mean_return`` (arithmetic, annual), ``final_wealth``, ``n`` (periods). A measure that is not
+    defined (no variation, no loss) is NaN.
 
     Examples
     --------

@@ -14,68 +14,61 @@ after the paper (arXiv:2412.18563), in sizes that a CPU trains.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fisc.core import DataError, check_option
+from fisc.core import DataError, Float32Array, FloatArray, check_number, check_option, check_whole
 from fisc.portfolio.features import asset_features, feature_names
 from fisc.portfolio.market import Market
+from fisc.portfolio.options import Network
 from fisc.portfolio.rewards import OBSERVED_SIZE
 from fisc.portfolio.simulation import price_tensor
 
 __all__ = ["NETWORKS", "MarketView", "NetworkOptions", "PolicyNetwork", "PortfolioPolicy"]
 
-NETWORKS = ("eiie", "mlp", "vgg", "resnet", "vit")
+NETWORKS = get_args(Network)
+# Of a card from elsewhere: more than any use, and no more memory than a machine has.
+_LONGEST_WINDOW, _WIDEST = 10_000, 1024
 _CONTEXT = 1 + OBSERVED_SIZE  # time left and reward state
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkOptions:
-    """Shape of a network.
+    """Shape of a network over `n_fields` price fields (the close alone: 1), checked.
 
-    Attributes
-    ----------
-    network : str
-        One of `NETWORKS`.
-    window : int
-        Closes it looks back on.
-    n_fields : int
-        Price fields in the windows (close alone: 1).
-    width : int
-        Length of the vector of an asset.
-    temperature : float
-        Initial factor of the scores; learnable.
-    log_std : float
-        Initial logarithm of the exploration's standard deviation, in logits.
+    `width` is the length of an asset's vector, a multiple of 4; `temperature` the initial factor of the scores,
+    which is learned; `log_std` the initial logarithm of the exploration's standard deviation, in logits.
     """
 
-    network: str
+    network: Network
     window: int
     n_fields: int = 1
     width: int = 32
     temperature: float = 1.0
     log_std: float = -1.0
 
+    def __post_init__(self) -> None:
+        check_option("network", self.network, NETWORKS)
+        check_whole("window", self.window, least=1, most=_LONGEST_WINDOW)
+        check_whole("n_fields", self.n_fields, least=1, most=5)
+        if check_whole("width", self.width, least=4, most=_WIDEST) % 4:
+            raise DataError(f"width={self.width}; give a multiple of 4")
+        check_number("temperature", self.temperature, above=0)
+        check_number("log_std", self.log_std, least=-20, most=20)
+
 
 class MarketView:
     """The arrays of one market that a network gathers rows from.
 
-    Parameters
-    ----------
-    market : Market
-    options : NetworkOptions
-    scale : ndarray of shape (n_fields,), optional
-        Standard deviation of each field of the windows; fitted on this market if not given,
-        which is therefore to be the training span. Stored with the model.
+    `scale`, of shape (n_fields,), is the standard deviation of each field of the windows; it is fitted on
+    this market if not given, which is therefore to be the training span, and stored with the model.
     """
 
-    def __init__(
-        self, market: Market, options: NetworkOptions, scale: NDArray[np.float32] | None = None
-    ) -> None:
+    def __init__(self, market: Market, options: NetworkOptions, scale: Float32Array | None = None) -> None:
         self.options = options
         self.scale = np.ones(options.n_fields, dtype=np.float32)
         if options.network == "mlp":
@@ -234,18 +227,18 @@ class _ViT(nn.Module):
         return vectors
 
 
-_TRUNKS: dict[str, Any] = {"mlp": _MLP, "eiie": _EIIE, "vgg": _VGG, "resnet": _ResNet, "vit": _ViT}
+_TRUNKS: dict[str, Callable[[NetworkOptions], nn.Module]] = {
+    "mlp": _MLP,
+    "eiie": _EIIE,
+    "vgg": _VGG,
+    "resnet": _ResNet,
+    "vit": _ViT,
+}
 
 
 class PolicyNetwork(nn.Module):
     """Trunk and heads of one agent.
 
-    Parameters
-    ----------
-    options : NetworkOptions
-
-    Notes
-    -----
     ``forward(seen, tail)`` takes what `MarketView.gather` gives and the tail of the
     observation, (batch, tail_size) with the drifted weights first and time and reward state
     last, and returns logits (batch, n_assets + 1) and values (batch,).
@@ -253,9 +246,6 @@ class PolicyNetwork(nn.Module):
 
     def __init__(self, options: NetworkOptions) -> None:
         super().__init__()
-        check_option("network", options.network, NETWORKS)
-        if options.width < 4 or options.width % 4:
-            raise DataError(f"width={options.width}; give a multiple of 4")
         self.options = options
         width = options.width
         self.trunk = _TRUNKS[options.network](options)
@@ -286,22 +276,16 @@ class PolicyNetwork(nn.Module):
 
 
 class PortfolioPolicy:
-    """A network bound to a market: deterministic logits for a row and holdings.
-
-    Parameters
-    ----------
-    network : PolicyNetwork
-    view : MarketView
-    """
+    """A network bound to a market: deterministic logits for a row and holdings."""
 
     def __init__(self, network: PolicyNetwork, view: MarketView) -> None:
         self.network, self.view = network, view
 
-    def logits(self, t: int, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    def logits(self, t: int, weights: FloatArray) -> Float32Array:
         """Return the mean action at row `t` for drifted `weights` (cash first)."""
         tail = np.zeros((1, weights.size + _CONTEXT), dtype=np.float32)
         tail[0, : weights.size] = weights
         with torch.no_grad():
             logits, _ = self.network(self.view.gather(torch.tensor([t])), torch.from_numpy(tail))
-        values: NDArray[np.float32] = logits[0].numpy()
+        values: Float32Array = logits[0].numpy()
         return values

@@ -7,18 +7,15 @@ that is applied to them is that of every other strategy.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fisc.core import DataError, check_option
-from fisc.portfolio.backtesting import Rule
+from fisc.core import DataError, FloatArray, check_option
 from fisc.portfolio.market import Market
+from fisc.portfolio.options import Online, made
+from fisc.portfolio.rules import Rule, Strategy
 
 __all__ = ["EG", "OLMAR", "BestCRP", "Universal", "best_constant_weights", "get", "project_to_simplex"]
-
-Float = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,24 +24,17 @@ class _Table:
 
     name: str
     start: int
-    weights: Float
+    weights: FloatArray
 
-    def decide(self, t: int, weights: Float) -> Float | None:
+    def decide(self, t: int, weights: FloatArray) -> FloatArray | None:
         return np.concatenate([[0.0], self.weights[t - self.start]])
 
 
 @dataclasses.dataclass(frozen=True)
 class EG:
-    """Exponentiated gradient: ``b <- b * exp(eta * y / (b·y))``, normalised; equal at the start.
+    """Exponentiated gradient at rate `eta`: ``b <- b * exp(eta * y / (b·y))``, normalised; equal at the start.
 
-    Attributes
-    ----------
-    eta : float
-        Learning rate, at least 0.
-
-    References
-    ----------
-    Helmbold, Schapire, Singer and Warmuth (1998), On-line portfolio selection using
+    Source: Helmbold, Schapire, Singer and Warmuth (1998), On-line portfolio selection using
     multiplicative updates, doi:10.1111/1467-9965.00058.
 
     Examples
@@ -71,18 +61,11 @@ class EG:
 
 @dataclasses.dataclass(frozen=True)
 class OLMAR:
-    """Online moving-average reversion: move towards assets below their moving average.
+    """Online moving-average reversion: move towards assets below their average over `window` closes.
 
-    Attributes
-    ----------
-    window : int
-        Closes in the moving average.
-    epsilon : float
-        Expected relative that is asked for, above 1.
+    `epsilon`, above 1, is the expected relative that is asked for.
 
-    References
-    ----------
-    Li and Hoi (2012), On-line portfolio selection with moving average reversion, ICML,
+    Source: Li and Hoi (2012), On-line portfolio selection with moving average reversion, ICML,
     arXiv:1206.4626.
 
     Examples
@@ -117,18 +100,9 @@ class OLMAR:
 
 @dataclasses.dataclass(frozen=True)
 class Universal:
-    """Cover's universal portfolio: the wealth-weighted mean of constant-rebalanced portfolios.
+    """Cover's universal portfolio: the wealth-weighted mean of `samples` constant-rebalanced portfolios.
 
-    Attributes
-    ----------
-    samples : int
-        Portfolios drawn uniformly from the simplex.
-    seed : int
-        Of the draw.
-
-    References
-    ----------
-    Cover (1991), Universal portfolios, doi:10.1111/j.1467-9965.1991.tb00002.x.
+    Source: Cover (1991), Universal portfolios, doi:10.1111/j.1467-9965.1991.tb00002.x.
 
     Examples
     --------
@@ -138,12 +112,12 @@ class Universal:
     """
 
     samples: int = 2000
-    seed: int = 0
+    random_state: int = 0
     name: str = "universal"
 
     def bind(self, market: Market, start: int) -> Rule:
         """Return the rule whose first decision falls on row `start`."""
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.random_state)
         portfolios = rng.dirichlet(np.ones(market.n_assets), self.samples)
         growth = np.log(market.relatives[start:, 1:] @ portfolios.T)
         log_wealth = np.vstack([np.zeros(self.samples), np.cumsum(growth, axis=0)])
@@ -156,12 +130,8 @@ class Universal:
 class BestCRP:
     """The constant-rebalanced portfolio that would have grown most, known only afterwards.
 
-    It uses the whole period it is judged on: a ceiling for constant weights, not a rival.
-
-    Attributes
-    ----------
-    stop : int or None
-        Last close (exclusive) of the period; None for the market's end.
+    It uses the whole period it is judged on, up to close `stop` (exclusive): a ceiling for constant weights,
+    not a rival.
     """
 
     stop: int | None = None
@@ -174,24 +144,13 @@ class BestCRP:
         return _Table(self.name, start, np.broadcast_to(weights, (len(market) - start, market.n_assets)))
 
 
-def best_constant_weights(relatives: Float) -> Float:
-    """Return the weights that maximise ``sum log(w·y)`` on the simplex.
+def best_constant_weights(relatives: FloatArray) -> FloatArray:
+    """Return the weights (n_assets,) that maximise ``sum log(w·y)`` over relatives (n_periods, n_assets).
 
-    Cover's multiplicative iteration ``w <- w * mean(y / (w·y))`` climbs at every step; it ends
-    when the Kuhn-Tucker gap, which bounds the mean log growth still to be gained, is below
-    1e-10 or after 20,000 steps.
+    Cover's multiplicative iteration ``w <- w * mean(y / (w·y))`` climbs at every step; it ends when the
+    Kuhn-Tucker gap, which bounds the mean log growth still to be gained, is below 1e-10 or after 20,000 steps.
 
-    Parameters
-    ----------
-    relatives : ndarray of shape (n_periods, n_assets)
-
-    Returns
-    -------
-    ndarray of shape (n_assets,)
-
-    References
-    ----------
-    Cover (1984), An algorithm for maximizing expected log investment return,
+    Source: Cover (1984), An algorithm for maximizing expected log investment return,
     doi:10.1109/TIT.1984.1056869.
 
     Examples
@@ -211,12 +170,10 @@ def best_constant_weights(relatives: Float) -> Float:
     return weights
 
 
-def project_to_simplex(point: Float) -> Float:
+def project_to_simplex(point: FloatArray) -> FloatArray:
     """Return the nearest point of the probability simplex.
 
-    References
-    ----------
-    Duchi, Shalev-Shwartz, Singer and Chandra (2008), doi:10.1145/1390156.1390191.
+    Source: Duchi, Shalev-Shwartz, Singer and Chandra (2008), doi:10.1145/1390156.1390191.
 
     Examples
     --------
@@ -226,14 +183,19 @@ def project_to_simplex(point: Float) -> Float:
     ordered = np.sort(point)[::-1]
     above = (np.cumsum(ordered) - 1.0) / np.arange(1, point.size + 1)
     last = int(np.nonzero(ordered > above)[0][-1])
-    nearest: Float = np.maximum(point - above[last], 0.0)
+    nearest: FloatArray = np.maximum(point - above[last], 0.0)
     return nearest
 
 
-_RULES = {"eg": EG, "olmar": OLMAR, "universal": Universal, "best_crp": BestCRP}
+_RULES: dict[str, type[EG | OLMAR | Universal | BestCRP]] = {
+    "eg": EG,
+    "olmar": OLMAR,
+    "universal": Universal,
+    "best_crp": BestCRP,
+}
 
 
-def get(name: str, **options: Any) -> Any:
+def get(name: Online, **options: object) -> Strategy:
     """Return an online rule by name, with its options.
 
     Examples
@@ -242,8 +204,4 @@ def get(name: str, **options: Any) -> Any:
     EG(eta=0.1, name='eg')
     """
     check_option("online rule", name, _RULES)
-    kind = _RULES[name]
-    known = [field.name for field in dataclasses.fields(kind)]
-    for option in options:
-        check_option(f"option of {name}", option, known)
-    return kind(**options)
+    return made(_RULES[name], options, of=name)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
 
+from fisc.core import IntArray
 from fisc.portfolio.metrics import drawdown
 from fisc.report.style import COLOURS, INK, MUTED, context, figure, shade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    from fisc.portfolio.backtesting import BacktestResult
-    from fisc.portfolio.evaluation import Evaluation
-    from fisc.portfolio.selftests import SelfTest
-    from fisc.report import Figure
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
 __all__ = [
-    "evaluation_figures",
     "selftest",
     "sharpe_differences",
     "training_curves",
@@ -36,6 +32,13 @@ _LARGEST_GROUP = 6  # assets drawn on their own in a picture of weights; the res
 _POINTS = 700  # more points than this in a line are not seen at the width of a page
 
 
+class HasWealth(Protocol):
+    """A result with a line of wealth."""
+
+    @property
+    def wealth(self) -> pd.Series[float]: ...
+
+
 def _axes(ax: Axes | None, width: float = 7.0, height: float = 3.8) -> Axes:
     if ax is not None:
         return ax
@@ -43,19 +46,19 @@ def _axes(ax: Axes | None, width: float = 7.0, height: float = 3.8) -> Axes:
     return made
 
 
-def _thin(frame: Any) -> Any:
-    """Keep every so many rows of a long frame, and the last."""
-    step = max(1, len(frame) // _POINTS)
-    return frame.iloc[np.unique([*range(0, len(frame), step), len(frame) - 1])]
+def _kept(n: int) -> IntArray:
+    """Return evenly spaced rows of a long frame of `n`, and the last."""
+    return np.unique([*range(0, n, max(1, n // _POINTS)), n - 1])
 
 
-def _label_ends(ax: Axes, ends: Mapping[str, tuple[Any, float, str]], *, gap: float = 0.055) -> None:
-    """Write each line's name at its end, moved apart where they would overlap."""
-    x = max(end[0] for end in ends.values())
+def _label_ends(
+    ax: Axes, ends: Mapping[str, tuple[float, str]], right: pd.Timestamp | float, *, gap: float = 0.055
+) -> None:
+    """Write each line's name at its end (height, colour), moved apart where they would overlap."""
     to_axes, from_axes = ax.transAxes.inverted(), ax.transData
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]
-    order = sorted(ends, key=lambda name: ends[name][1])
-    heights = [float(to_axes.transform(from_axes.transform((0, ends[name][1])))[1]) for name in order]
+    order = sorted(ends, key=lambda name: ends[name][0])
+    heights = [float(to_axes.transform(from_axes.transform((0, ends[name][0])))[1]) for name in order]
     for i in range(1, len(heights)):
         heights[i] = max(heights[i], heights[i - 1] + gap)
     for i in range(len(heights) - 1, -1, -1):  # push back down what has left the top
@@ -67,33 +70,25 @@ def _label_ends(ax: Axes, ends: Mapping[str, tuple[Any, float, str]], *, gap: fl
             xycoords="axes fraction",
             xytext=(5, 0),
             textcoords="offset points",
-            color=ends[name][2],
+            color=ends[name][1],
             va="center",
             fontsize=9,
         )
-    ax.set_xlim(right=x)
+    ax.set_xlim(right=right)  # type: ignore[arg-type]  # a date, which matplotlib converts
 
 
-def wealth(series: Mapping[str, BacktestResult | pd.Series[float]], ax: Axes | None = None) -> Axes:
-    """Draw wealth of several strategies on a logarithmic axis.
-
-    Parameters
-    ----------
-    series : mapping of name to BacktestResult or Series of wealth
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+def wealth(series: Mapping[str, HasWealth | pd.Series[float]], ax: Axes | None = None) -> Axes:
+    """Draw wealth of several strategies on a logarithmic axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     with context():
         ax = _axes(ax)
         ax.set_yscale("log")
-        ends = {}
+        ends: dict[str, tuple[float, str]] = {}
+        last = None
         for i, (name, value) in enumerate(series.items()):
-            line = _thin(value if isinstance(value, pd.Series) else value.wealth)
+            line = value if isinstance(value, pd.Series) else value.wealth
+            line = line.iloc[_kept(len(line))]
             colour = COLOURS[i % len(COLOURS)]
             ax.plot(
                 line.index,
@@ -102,54 +97,34 @@ def wealth(series: Mapping[str, BacktestResult | pd.Series[float]], ax: Axes | N
                 linestyle=_STYLES[i // len(COLOURS) % 4],
                 linewidth=1.5,
             )
-            ends[name] = (line.index[-1], float(line.iloc[-1]), colour)
+            ends[name] = (float(line.iloc[-1]), colour)
+            last = line.index[-1] if last is None else max(last, line.index[-1])
         ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_ylabel("wealth (start 1, log scale)")
-        _label_ends(ax, ends)
+        if last is not None:
+            _label_ends(ax, ends, last)
     return ax
 
 
-def wealth_with_drawdown(
-    series: Mapping[str, BacktestResult | pd.Series[float]],
-) -> MatplotlibFigure:
-    """Draw wealth above and the distance below its highest value underneath.
-
-    Parameters
-    ----------
-    series : mapping of name to BacktestResult or Series of wealth
-
-    Returns
-    -------
-    matplotlib Figure
-    """
+def wealth_with_drawdown(series: Mapping[str, HasWealth | pd.Series[float]]) -> Figure:
+    """Draw wealth above and the distance below its highest value underneath."""
     with context():
         fig, axes = figure(7.0, 5.2, nrows=2, sharex=True, height_ratios=(2, 1))
         wealth(series, axes[0])
         for i, value in enumerate(series.values()):
             line = value if isinstance(value, pd.Series) else value.wealth
-            below = _thin(pd.Series(-100 * drawdown(line.to_numpy()), index=line.index))
-            axes[1].plot(below.index, below.to_numpy(), color=COLOURS[i % len(COLOURS)], linewidth=1.0)
+            rows = _kept(len(line))
+            below = -100 * drawdown(line.to_numpy())[rows]
+            axes[1].plot(line.index[rows], below, color=COLOURS[i % len(COLOURS)], linewidth=1.0)
         axes[1].set_ylabel("drawdown (%)")
-    made: MatplotlibFigure = fig
+    made: Figure = fig
     return made
 
 
 def weights_over_time(weights: pd.DataFrame, ax: Axes | None = None, *, title: str = "") -> Axes:
-    """Draw held weights as stacked areas: the largest assets, the others together, cash.
-
-    Parameters
-    ----------
-    weights : DataFrame of shape (n_periods, n_assets + 1)
-        Cash first.
-    ax : Axes, optional
-    title : str
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw held weights as stacked areas: the largest assets, the others together, cash."""
     with context():
         ax = _axes(ax)
         assets = weights.iloc[:, 1:]
@@ -159,7 +134,7 @@ def weights_over_time(weights: pd.DataFrame, ax: Axes | None = None, *, title: s
         if rest.shape[1]:
             shown[f"{rest.shape[1]} others"] = rest.sum(axis=1)
         shown["cash"] = weights.iloc[:, 0]
-        thin = _thin(shown)
+        thin = shown.iloc[_kept(len(shown))]
         colours = [*COLOURS[:6], "#B8C2CB", "#EDE6D6"][: len(largest)]
         colours += ["#C9D1D8"] * int(rest.shape[1] > 0) + ["#F3EBD3"]
         ax.stackplot(thin.index, 100 * thin.to_numpy().T, colors=colours, linewidth=0)
@@ -170,37 +145,28 @@ def weights_over_time(weights: pd.DataFrame, ax: Axes | None = None, *, title: s
         edges = np.cumsum(thin.iloc[-1].to_numpy())
         middle = 100 * (edges - thin.iloc[-1].to_numpy() / 2)
         names = {
-            name: (thin.index[-1], float(at), INK)
+            str(name): (float(at), INK)
             for name, at, size in zip(thin.columns, middle, thin.iloc[-1], strict=True)
             if size > 0.01 or name != "cash"
         }
-        _label_ends(ax, names)
+        _label_ends(ax, names, thin.index[-1])
         if title:
             ax.set_title(title, fontsize=10)
     return ax
 
 
-def sharpe_differences(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
-    """Draw each strategy's Sharpe difference to the benchmark with its interval.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
-    table = evaluation.table.drop(index=evaluation.benchmark).dropna(subset=["difference"])
-    table = table.sort_values("difference")
+def sharpe_differences(
+    table: pd.DataFrame, *, benchmark: str, agents: Collection[object] = (), ax: Axes | None = None
+) -> Axes:
+    """Draw each strategy's Sharpe difference to the benchmark with its interval."""
+    table = table.drop(index=benchmark).dropna(subset=["difference"]).sort_values("difference")
     with context():
         ax = _axes(ax, height=0.9 + 0.28 * len(table))
         rows = np.arange(len(table))
         span = table.loc[table["difference"] > -1.5]
         left = float(min(span["difference_low"].min(), 0.0)) - 0.05 if len(span) else -1.0
         for row, (name, value) in zip(rows, table.iterrows(), strict=True):
-            colour = COLOURS[1] if name in evaluation.agents else MUTED if name == "best_crp" else COLOURS[0]
+            colour = COLOURS[1] if name in agents else MUTED if name == "best_crp" else COLOURS[0]
             if value["difference_high"] < left:
                 ax.annotate(
                     f"◂ {value['difference']:.1f}", (left, row), va="center", color=colour, fontsize=9
@@ -214,27 +180,19 @@ def sharpe_differences(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
         ax.set_yticks(rows, [f"{n} (hindsight)" if n == "best_crp" else str(n) for n in table.index])
         ax.set_xlim(left=left)
         ax.set_ylim(-0.6, len(table) - 0.4)
-        ax.set_xlabel(f"annual Sharpe ratio less that of {evaluation.benchmark}")
+        ax.set_xlabel(f"annual Sharpe ratio less that of {benchmark}")
         ax.grid(axis="x")
         ax.grid(axis="y", visible=False)
         for label, name in zip(ax.get_yticklabels(), table.index, strict=True):
-            label.set_color(COLOURS[1] if name in evaluation.agents else INK)
+            label.set_color(COLOURS[1] if name in agents else INK)
     return ax
 
 
-def turnover_against_sharpe(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
-    """Draw net Sharpe ratio against turnover, both with names.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
-    table = evaluation.table.drop(index="best_crp", errors="ignore").sort_values("sharpe")
+def turnover_against_sharpe(
+    table: pd.DataFrame, *, agents: Collection[object] = (), ax: Axes | None = None
+) -> Axes:
+    """Draw net Sharpe ratio against turnover, both with names."""
+    table = table.drop(index="best_crp", errors="ignore").sort_values("sharpe")
     table = table[table["turnover"] < 20]
     with context():
         ax = _axes(ax, height=4.4)
@@ -242,7 +200,7 @@ def turnover_against_sharpe(evaluation: Evaluation, ax: Axes | None = None) -> A
         low, high = float(table["sharpe"].min()), float(table["sharpe"].max())
         gap = max(high - low, 0.05) / 26
         for name, row in table.iterrows():
-            learned = name in evaluation.agents
+            learned = name in agents
             colour = COLOURS[1] if learned else COLOURS[0]
             x, y = float(row["turnover"]), float(row["sharpe"])
             ax.plot(x, y, "D" if learned else "o", color=colour, markersize=6)
@@ -261,7 +219,7 @@ def turnover_against_sharpe(evaluation: Evaluation, ax: Axes | None = None) -> A
     return ax
 
 
-def _shifted(ax: Axes) -> Any:
+def _shifted(ax: Axes) -> Transform:
     """Return data coordinates, eight points to the right."""
     from matplotlib.transforms import ScaledTranslation
 
@@ -269,18 +227,7 @@ def _shifted(ax: Axes) -> Any:
 
 
 def training_curves(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
-    """Draw the validation Sharpe ratio during training, one line a seed and their mean.
-
-    Parameters
-    ----------
-    curves : mapping of name to DataFrame
-        With columns ``steps`` and ``validation_sharpe``.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw the validation Sharpe ratio during training, one line a seed and their mean."""
     with context():
         ax = _axes(ax)
         judged = {
@@ -315,19 +262,9 @@ def training_curves(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None) 
     return ax
 
 
-def selftest(result: SelfTest, ax: Axes | None = None) -> Axes:
-    """Draw the planted-signal Sharpe ratios against what is needed.
-
-    Parameters
-    ----------
-    result : SelfTest
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-    """
-    rows = result.checks[result.checks["part"] == "planted"]
+def selftest(checks: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the planted-signal Sharpe ratios against what is needed."""
+    rows = checks[checks["part"] == "planted"]
     with context():
         ax = _axes(ax, height=1.0 + 0.35 * max(1, len(rows)))
         place = np.arange(len(rows))[::-1]
@@ -341,63 +278,3 @@ def selftest(result: SelfTest, ax: Axes | None = None) -> Axes:
         ax.grid(axis="y", visible=False)
         ax.legend(loc="lower right")
     return ax
-
-
-def evaluation_figures(evaluation: Evaluation) -> tuple[Figure, ...]:
-    """Return the pictures of an evaluation for a report.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-
-    Returns
-    -------
-    tuple of Figure
-        Sharpe differences; wealth and drawdown of the agents, their bases and the benchmark;
-        turnover against net Sharpe ratio; weights and training curves of the first agent.
-    """
-    from fisc.report import Figure
-
-    shown = [*evaluation.agents, evaluation.benchmark, *evaluation.bases.values()]
-    shown = [name for name in dict.fromkeys(shown) if name][:6]
-    if not evaluation.agents:
-        shown = list(evaluation.to_frame().index[:6])
-    first = evaluation.verdicts[0] if evaluation.verdicts else "Comparison of strategies."
-    figures = [
-        Figure.from_matplotlib(
-            sharpe_differences(evaluation),
-            caption=(
-                f"Difference of Sharpe ratios to {evaluation.benchmark}, paired stationary bootstrap, "
-                f"{evaluation.level:.0%} intervals; learned strategies in orange."
-            ),
-            alt=first,
-        ),
-        Figure.from_matplotlib(
-            wealth_with_drawdown({name: evaluation.wealth[name] for name in shown}),
-            caption="Wealth after costs, and its distance below its highest value.",
-            alt="Wealth and drawdown of " + ", ".join(shown),
-        ),
-        Figure.from_matplotlib(
-            turnover_against_sharpe(evaluation),
-            caption="Net Sharpe ratio against one-way turnover a year (above 20 and hindsight left out).",
-            alt="Net Sharpe ratio against turnover of all strategies",
-        ),
-    ]
-    for name in evaluation.agents[:1]:
-        figures.append(
-            Figure.from_matplotlib(
-                weights_over_time(evaluation.weights[name], title=f"{name}, average of seeds"),
-                caption=f"Weights that {name} held: its six largest assets, the others together, cash.",
-                alt=f"Weights of {name} over time",
-            )
-        )
-        curves = {seed: curve for seed, curve in evaluation.curves[name].items() if len(curve)}
-        if curves:
-            figures.append(
-                Figure.from_matplotlib(
-                    training_curves(curves),
-                    caption=f"Training of {name} on the last fold: net Sharpe ratio on its validation span.",
-                    alt=f"Training curves of {name} over {len(curves)} seeds",
-                )
-            )
-    return tuple(figures)

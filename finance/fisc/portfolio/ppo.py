@@ -18,21 +18,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from fisc.core import DataError
+from fisc.core import DataError, Float32Array, FloatArray, IntArray, check_number, check_whole
 from fisc.portfolio.networks import MarketView, PolicyNetwork
 from fisc.portfolio.rewards import differential_sharpe_by_row
 from fisc.portfolio.simulation import Simulation
 
 __all__ = ["PPO", "PPOOptions", "reference_rewards"]
 
-Float32 = NDArray[np.float32]
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -72,15 +71,15 @@ class PPOOptions:
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise DataError(f"{name}={getattr(self, name)}; give at least 1")
-        if not (0 < self.gamma <= 1 and 0 <= self.gae_lambda <= 1):
-            raise DataError(f"gamma={self.gamma}, gae_lambda={self.gae_lambda} must lie in (0, 1] and [0, 1]")
-        if not self.learning_rate > 0:
-            raise DataError(f"learning_rate={self.learning_rate}; give a positive number")
+            check_whole(name, getattr(self, name), least=1)
+        check_number("gamma", self.gamma, above=0, most=1)
+        check_number("gae_lambda", self.gae_lambda, least=0, most=1)
+        for name in ("learning_rate", "clip", "max_grad_norm"):
+            check_number(name, getattr(self, name), above=0)
+        check_number("value_weight", self.value_weight, least=0)
 
 
-def reference_rewards(simulation: Simulation) -> NDArray[np.float64]:
+def reference_rewards(simulation: Simulation) -> FloatArray:
     """Return what the reference portfolio (base, or equal weight) earns on every row, as a reward.
 
     It depends on the market only. For the Sharpe ratios of an episode, whose rewards depend on
@@ -93,10 +92,10 @@ def reference_rewards(simulation: Simulation) -> NDArray[np.float64]:
         held = simulation.base[:-1]
     returns = (held * market.relatives).sum(axis=1) - 1.0
     if kind.name in ("log_return", "drawdown", "turnover"):
-        rewards: NDArray[np.float64] = np.log1p(returns)
+        rewards: FloatArray = np.log1p(returns)
         return rewards
     if kind.name == "mean_variance":
-        quadratic: NDArray[np.float64] = returns - 0.5 * kind.risk_aversion * returns**2
+        quadratic: FloatArray = returns - 0.5 * kind.risk_aversion * returns**2
         return quadratic
     if kind.name == "differential_sharpe":
         return differential_sharpe_by_row(market, returns, kind.eta)
@@ -106,18 +105,8 @@ def reference_rewards(simulation: Simulation) -> NDArray[np.float64]:
 class PPO:
     """A training run: collect steps in a simulation, improve a network, again.
 
-    Parameters
-    ----------
-    network : PolicyNetwork
-        Improved in place.
-    view : MarketView
-        Of the simulation's market.
-    simulation : Simulation
-    options : PPOOptions
-    iterations : int
-        Length of the run, for the learning-rate schedule.
-    seed : int
-        Of exploration and mini-batches.
+    `network` is improved in place; `view` is of the simulation's market; `iterations` is the length of
+    the run, for the learning-rate schedule; `random_state` of exploration and mini-batches.
     """
 
     def __init__(
@@ -128,11 +117,11 @@ class PPO:
         options: PPOOptions,
         *,
         iterations: int,
-        seed: int,
+        random_state: int,
     ) -> None:
         self.network, self.view, self.simulation, self.options = network, view, simulation, options
         self.iterations, self.iteration = iterations, 0
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(random_state)
         self.optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate, eps=1e-5)
         self.reference = reference_rewards(simulation) if options.control_variate else None
         self.reward_scale = 0.0
@@ -152,7 +141,7 @@ class PPO:
         """Environment steps in one iteration."""
         return self.options.n_steps * self.simulation.n_envs
 
-    def _forward(self, index: NDArray[np.int64], tails: Float32) -> tuple[Tensor, Tensor]:
+    def _forward(self, index: IntArray, tails: Float32Array) -> tuple[Tensor, Tensor]:
         logits, values = self.network(self.view.gather(torch.from_numpy(index)), torch.from_numpy(tails))
         return logits, values
 
@@ -183,7 +172,7 @@ class PPO:
             self._values[-1] = value.numpy()
         return growth / self.options.n_steps
 
-    def _advantages(self) -> tuple[Float32, Float32]:
+    def _advantages(self) -> tuple[Float32Array, Float32Array]:
         """Return generalised advantages and value targets, rewards in units of their own spread."""
         gamma, decay = self.options.gamma, self.options.gae_lambda
         spread = float(self._rewards.std())
@@ -199,7 +188,7 @@ class PPO:
             advantages[step] = running
         return advantages, advantages + self._values[:-1]
 
-    def _improve(self, advantages: Float32, targets: Float32) -> dict[str, float]:
+    def _improve(self, advantages: Float32Array, targets: Float32Array) -> dict[str, float]:
         options = self.options
         rate = options.learning_rate * (1.0 - 0.9 * self.iteration / max(1, self.iterations))
         for group in self.optimiser.param_groups:
@@ -239,11 +228,8 @@ class PPO:
     def iterate(self) -> dict[str, float]:
         """Collect, improve once, and return what a training curve shows.
 
-        Returns
-        -------
-        dict
-            ``steps`` so far, ``log_return`` (mean per step while exploring), ``std`` of
-            exploration in logits, ``kl``, ``clip_fraction``.
+        ``steps`` so far, ``log_return`` (mean per step while exploring), ``std`` of exploration in logits, ``kl``,
+        ``clip_fraction``.
         """
         growth = self._collect()
         changes = self._improve(*self._advantages())
@@ -276,7 +262,7 @@ class PPO:
         }
         return tensors, plain
 
-    def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
         """Go on from a `state`."""
 
         def part(prefix: str) -> dict[str, Tensor]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fisc.core import FloatArray, renamed
 from fisc.portfolio.backtesting import backtest
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market
 from fisc.portfolio.metrics import sharpe_ratio
@@ -20,10 +21,8 @@ from fisc.portfolio.worlds import ar1_market, iid_market
 
 __all__ = ["clipped_softmax", "reference_returns", "replication_table"]
 
-Float = NDArray[np.float64]
 
-
-def clipped_softmax(actions: ArrayLike) -> Float:
+def clipped_softmax(actions: ArrayLike) -> FloatArray:
     """Return weights as the reference makes them: actions clipped to [0, 1], then softmax.
 
     Examples
@@ -32,27 +31,16 @@ def clipped_softmax(actions: ArrayLike) -> Float:
     [0.2137, 0.0786]
     """
     exponent = np.exp(np.clip(np.asarray(actions, dtype=np.float64), 0.0, 1.0))
-    weights: Float = exponent / exponent.sum(axis=-1, keepdims=True)
+    weights: FloatArray = exponent / exponent.sum(axis=-1, keepdims=True)
     return weights
 
 
-def reference_returns(market: Market, targets: ArrayLike, *, cost: float = 0.0025) -> Float:
-    """Return simple net returns under the reference's accounting.
+def reference_returns(market: Market, targets: ArrayLike, *, cost: float = 0.0025) -> FloatArray:
+    """Return simple net returns (n_periods,) under the reference's accounting.
 
-    The old weights earn a geometric mean of the price relatives, then the new ones are paid for;
-    the last target is paid for and earns nothing.
-
-    Parameters
-    ----------
-    market : Market
-    targets : array_like of shape (n_periods, n_assets + 1)
-        Cash first; row ``t`` is decided on closes up to ``t`` and traded at close ``t + 1``.
-    cost : float
-        Of absolute weight changes in the assets.
-
-    Returns
-    -------
-    ndarray of shape (n_periods,)
+    The old weights earn a geometric mean of the price relatives, then the new ones are paid for at `cost` of the
+    absolute changes in the assets; the last target is paid for and earns nothing. Row ``t`` of `targets`
+    (n_periods, n_assets + 1) is decided on closes up to ``t`` and traded at close ``t + 1``.
     """
     held = np.zeros(market.n_assets + 1)
     held[0] = 1.0
@@ -67,17 +55,9 @@ def reference_returns(market: Market, targets: ArrayLike, *, cost: float = 0.002
     return net
 
 
-def replication_table(*, seed: int = 0) -> pd.DataFrame:
-    """Return the size of each error, measured on synthetic markets of ten assets.
-
-    Parameters
-    ----------
-    seed : int, default 0
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a figure: ``value`` and what it is.
+@renamed(seed="random_state")
+def replication_table(*, random_state: int = 0) -> pd.DataFrame:
+    """Return the size of each error, measured on synthetic markets of ten assets: one row a figure.
 
     Examples
     --------
@@ -86,13 +66,13 @@ def replication_table(*, seed: int = 0) -> pd.DataFrame:
     True
     """
     n, days = 10, 2520
-    market = iid_market(days + 1, n, sd=0.021, seed=seed)
+    market = iid_market(days + 1, n, sd=0.021, random_state=random_state)
     daily = np.tile(np.concatenate([[0.0], np.full(n, 1.0 / n)]), (days, 1))
     exact = backtest(market, daily, buy=0.0, sell=0.0).net_returns.to_numpy()[1:]
     geometric = reference_returns(market, daily, cost=0.0)[1:]
     extreme = clipped_softmax([1.0, *[0.0] * n])
     even = clipped_softmax([1.0] * 5 + [0.0] * (n + 1 - 5))
-    first = np.random.default_rng(seed).normal(0.0005, 0.012, 128)
+    first = np.random.default_rng(random_state).normal(0.0005, 0.012, 128)
     base = sequence("average_sharpe", first).sum()
     early, late = first.copy(), first.copy()
     early[1] += 1e-6
@@ -100,7 +80,7 @@ def replication_table(*, seed: int = 0) -> pd.DataFrame:
     weight = (sequence("average_sharpe", early).sum() - base) / (
         sequence("average_sharpe", late).sum() - base
     )
-    reversal = ar1_market(days + 1, n, phi=-0.2, seed=seed)
+    reversal = ar1_market(days + 1, n, phi=-0.2, random_state=random_state)
     signal = np.diff(np.log(reversal.close), axis=0, prepend=np.log(reversal.close[:1]))
     tilted = np.exp(-50.0 * signal)
     targets = np.column_stack([np.zeros(days + 1), tilted / tilted.sum(axis=1, keepdims=True)])

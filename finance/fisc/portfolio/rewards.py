@@ -20,16 +20,17 @@ order one.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from typing import Any
+from typing import get_args
 
 import numpy as np
+import pandas as pd
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fisc.core import DataError, check_option
+from fisc.core import DataError, Float32Array, FloatArray, renamed
 from fisc.portfolio.market import PERIODS_PER_YEAR, Market
+from fisc.portfolio.options import Reward, RewardName, as_reward
 
 __all__ = [
     "NAMES",
@@ -38,21 +39,12 @@ __all__ = [
     "correlation_table",
     "differential_sharpe",
     "differential_sharpe_by_row",
+    "kernel_parameters",
     "sequence",
     "warm_state",
 ]
 
-Float = NDArray[np.float64]
-
-NAMES = (
-    "log_return",
-    "mean_variance",
-    "differential_sharpe",
-    "telescoping_sharpe",
-    "average_sharpe",
-    "drawdown",
-    "turnover",
-)
+NAMES = get_args(RewardName)
 LOG_RETURN, MEAN_VARIANCE, DIFFERENTIAL, TELESCOPING, AVERAGE, DRAWDOWN, TURNOVER = range(7)
 STATE_SIZE = 4
 OBSERVED_SIZE = 3
@@ -60,58 +52,11 @@ _ROOT = math.sqrt(PERIODS_PER_YEAR)
 _SMALLEST_VARIANCE = 1e-12  # of returns per period; below it the moving averages carry no risk
 
 
-@dataclasses.dataclass(frozen=True)
-class Reward:
-    """A reward by name with its parameters.
-
-    Attributes
-    ----------
-    name : str
-        One of `NAMES`.
-    eta : float
-        Rate of the moving averages of ``differential_sharpe`` per step, in (0, 1).
-    risk_aversion : float
-        Lambda of ``mean_variance``; mean over variance of the returns makes it a linearised
-        Sharpe ratio.
-    penalty : float
-        Of ``drawdown`` and ``turnover``.
-    warm_up : int
-        Returns before ``telescoping_sharpe`` starts, at least 2.
-
-    Examples
-    --------
-    >>> Reward("differential_sharpe", eta=1 / 60).name
-    'differential_sharpe'
-    """
-
-    name: str = "differential_sharpe"
-    eta: float = 1 / PERIODS_PER_YEAR
-    risk_aversion: float = 5.0
-    penalty: float = 0.1
-    warm_up: int = 20
-
-    def __post_init__(self) -> None:
-        check_option("reward", self.name, NAMES)
-        if not 0 < self.eta < 1:
-            raise DataError(f"eta={self.eta} is outside (0, 1); 1/252 looks back about a year")
-        if self.risk_aversion < 0 or self.penalty < 0:
-            raise DataError(f"risk_aversion={self.risk_aversion}, penalty={self.penalty}: give at least 0")
-        if self.warm_up < 2:
-            raise DataError(f"warm_up={self.warm_up}; a Sharpe ratio needs at least 2 returns")
-
-    @property
-    def code(self) -> int:
-        """Position in `NAMES`, for the compiled kernels."""
-        return NAMES.index(self.name)
-
-    def parameters(self, episode: int) -> Float:
-        """Return what the kernels need: eta, lambda, penalty, warm_up, episode."""
-        return np.array([self.eta, self.risk_aversion, self.penalty, self.warm_up, episode], dtype=np.float64)
-
-
-def as_reward(reward: str | Reward) -> Reward:
-    """Return a `Reward` from its name or itself."""
-    return reward if isinstance(reward, Reward) else Reward(check_option("reward", reward, NAMES))
+def kernel_parameters(reward: Reward, episode: int) -> FloatArray:
+    """Return what the kernels need: eta, lambda, penalty, warm_up, episode."""
+    return np.array(
+        [reward.eta, reward.risk_aversion, reward.penalty, reward.warm_up, episode], dtype=np.float64
+    )
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -144,7 +89,9 @@ def differential_sharpe(R: float, A: float, B: float) -> float:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def step_kernel(code: int, R: float, turnover: float, state: Float, e: int, parameters: Float) -> float:
+def step_kernel(
+    code: int, R: float, turnover: float, state: FloatArray, e: int, parameters: FloatArray
+) -> float:
     """Return the reward of one step and move row `e` of the states."""
     if code == 0:
         return math.log1p(R)
@@ -182,7 +129,7 @@ def step_kernel(code: int, R: float, turnover: float, state: Float, e: int, para
 
 @njit(cache=True, error_model="numpy", inline="always")
 def observe_kernel(
-    code: int, state: Float, e: int, parameters: Float, out: NDArray[np.float32], at: int
+    code: int, state: FloatArray, e: int, parameters: FloatArray, out: Float32Array, at: int
 ) -> None:
     """Write the three numbers of the state that the policy sees, from column `at` of row `e` on."""
     out[e, at] = 0.0
@@ -203,7 +150,9 @@ def observe_kernel(
 
 
 @njit(cache=True, error_model="numpy")
-def _sequence(code: int, returns: Float, turnover: Float, state: Float, parameters: Float) -> Float:
+def _sequence(
+    code: int, returns: FloatArray, turnover: FloatArray, state: FloatArray, parameters: FloatArray
+) -> FloatArray:
     rewards = np.empty(returns.size)
     for i in range(returns.size):
         rewards[i] = step_kernel(code, returns[i], turnover[i], state, 0, parameters)
@@ -211,12 +160,12 @@ def _sequence(code: int, returns: Float, turnover: Float, state: Float, paramete
 
 
 def sequence(
-    reward: str | Reward,
+    reward: RewardName | Reward,
     returns: ArrayLike,
     *,
     turnover: ArrayLike = 0.0,
     state: ArrayLike | None = None,
-) -> Float:
+) -> FloatArray:
     """Return the rewards of an episode from its net returns.
 
     Parameters
@@ -249,10 +198,10 @@ def sequence(
         start = np.array(state, dtype=np.float64)
     elif kind.name == "differential_sharpe":
         start[:2] = values.mean(), np.mean(values**2)
-    return np.asarray(_sequence(kind.code, values, traded, start[None], kind.parameters(values.size)))
+    return np.asarray(_sequence(kind.code, values, traded, start[None], kernel_parameters(kind, values.size)))
 
 
-def warm_state(market: Market, eta: float) -> Float:
+def warm_state(market: Market, eta: float) -> FloatArray:
     """Return moving averages of the equal-weight return and its square known at every close.
 
     They start the differential Sharpe ratio of an episode that begins there, so that its first
@@ -280,15 +229,16 @@ def warm_state(market: Market, eta: float) -> Float:
     return averages
 
 
-def differential_sharpe_by_row(market: Market, returns: Float, eta: float) -> Float:
+def differential_sharpe_by_row(market: Market, returns: FloatArray, eta: float) -> FloatArray:
     """Return the differential Sharpe ratio of one fixed return series with its own averages."""
     averages = warm_state(market, eta)
     return np.array([differential_sharpe(r, a, b) for r, (a, b) in zip(returns, averages, strict=False)])
 
 
+@renamed(seed="random_state")
 def correlation_table(
-    *, episodes: int = 4000, steps: int = 128, mean: float = 0.0005, sd: float = 0.012, seed: int = 0
-) -> Any:
+    *, episodes: int = 4000, steps: int = 128, mean: float = 0.0005, sd: float = 0.012, random_state: int = 0
+) -> pd.DataFrame:
     """Return how well the undiscounted sum of each reward ranks episodes by their Sharpe ratio.
 
     Parameters
@@ -297,7 +247,7 @@ def correlation_table(
         Number and length of simulated episodes of independent normal returns.
     mean, sd : float
         Per step.
-    seed : int, default 0
+    random_state : int, default 0
 
     Returns
     -------
@@ -311,9 +261,7 @@ def correlation_table(
     >>> bool(table.loc["telescoping_sharpe", "sum"] > 0.999)
     True
     """
-    import pandas as pd
-
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     returns = rng.normal(mean, sd, (episodes, steps))
     truth = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
     warm = np.array([mean, mean**2 + sd**2, 0.0, 0.0])

@@ -10,30 +10,38 @@ weight more often than the test's error rate.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import torch
+from joblib import Parallel, delayed
 
-from fisc.core import DataError, Provenance, check_option, record
-from fisc.portfolio import baselines
+from fisc.core import AnyArray, DataError, FloatArray, Provenance, check_option, check_whole, record, renamed
+from fisc.portfolio import baselines, plots
+from fisc.portfolio.agents import Agent
 from fisc.portfolio.backtesting import backtest
+from fisc.portfolio.features import asset_features
 from fisc.portfolio.market import Market
+from fisc.portfolio.networks import NETWORKS
+from fisc.portfolio.options import Allocator, Network, Part, TrainOptions
+from fisc.portfolio.rewards import warm_state
+from fisc.portfolio.rules import Strategy, Targets
+from fisc.portfolio.runs import Run
+from fisc.portfolio.simulation import window_table
 from fisc.portfolio.statistics import sharpe_difference
+from fisc.portfolio.training import train
 from fisc.portfolio.worlds import ar1_market, iid_market
-from fisc.report import Result
+from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fisc.portfolio.agents import Agent
-    from fisc.report import Section
-
 __all__ = ["PARTS", "SelfTest", "leak_test", "reversal_rule", "selftest", "with_other_future"]
 
-PARTS = ("leak", "planted", "iid")
+PARTS = get_args(Part)
+_COLUMNS = ["part", "check", "value", "needed", "passed", "note"]
 # Net Sharpe ratios that an agent must reach in the planted market, by cost rate.
 PLANTED_NEEDED = {0.0: 2.0, 0.001: 0.9}
 _WORLDS_SHARE = 0.9  # of the independent markets in which nothing may be found
@@ -77,14 +85,10 @@ class SelfTest(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the planted-signal Sharpe ratios against what is needed."""
-        from fisc.portfolio import plots
-
-        return plots.selftest(self, ax=ax)
+        return plots.selftest(self.checks, ax=ax)
 
     def section(self) -> Section:
         """Return the checks as a section of a report."""
-        from fisc.report import Figure, Section, Table
-
         planted = (self.checks["part"] == "planted").any()
         alt = "Net Sharpe ratios of agents in the planted market."
         figures = (Figure.from_matplotlib(self.plot(), caption=alt, alt=alt),) if planted else ()
@@ -97,7 +101,8 @@ class SelfTest(Result):
         )
 
 
-def with_other_future(market: Market, t: int, *, seed: int = 0) -> Market:
+@renamed(seed="random_state")
+def with_other_future(market: Market, t: int, *, random_state: int = 0) -> Market:
     """Return the market with everything after row `t` replaced.
 
     The returns after `t` are shuffled over dates, reversed in sign and made half as large
@@ -112,17 +117,17 @@ def with_other_future(market: Market, t: int, *, seed: int = 0) -> Market:
     """
     if not 0 <= t < len(market) - 1:
         raise DataError(f"t={t} leaves no future in a market of {len(market)} dates")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     steps = np.diff(np.log(market.close), axis=0)
     steps[t:] = -1.5 * steps[t:][rng.permutation(len(steps) - t)]
     close = market.close.copy()
     close[t + 1 :] = close[t] * np.exp(np.cumsum(steps[t:], axis=0))
     ratio = close / market.close
 
-    def follow(field: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    def follow(field: FloatArray | None) -> FloatArray | None:
         return None if field is None else np.where(ratio == 1.0, field, field * ratio)
 
-    def turned(values: NDArray[Any]) -> NDArray[Any]:
+    def turned(values: AnyArray) -> AnyArray:
         return np.concatenate([values[: t + 1], values[t + 1 :][::-1]])
 
     return dataclasses.replace(
@@ -137,28 +142,14 @@ def with_other_future(market: Market, t: int, *, seed: int = 0) -> Market:
     )
 
 
+@renamed(seed="random_state")
 def leak_test(
-    strategy: Any, market: Market, *, t: int, start: int, cost: float = 0.0025, seed: int = 0
+    strategy: Targets, market: Market, *, t: int, start: int, cost: float = 0.0025, random_state: int = 0
 ) -> list[str]:
     """Return what changes up to row `t` when everything after it is replaced: nothing, or a leak.
 
-    Parameters
-    ----------
-    strategy : Strategy, callable or targets
-        Anything that `backtest` takes or that has ``bind``.
-    market : Market
-    t : int
-        Last row whose data stay.
-    start : int
-        First decision.
-    cost : float
-    seed : int
-
-    Returns
-    -------
-    list of str
-        Of "decision" (at `t`), "weights" (held up to `t`), "returns" (up to the period that ends
-        at `t`), those that are not bit-identical.
+    Of "decision" (at `t`), "weights" (held up to `t`) and "returns" (up to the period that ends at `t`), those
+    that are not bit-identical. The strategy is anything that `backtest` takes; `start` is its first decision.
 
     Examples
     --------
@@ -169,9 +160,8 @@ def leak_test(
     ['decision', 'weights', 'returns']
     """
     runs = []
-    for world in (market, with_other_future(market, t, seed=seed)):
-        rule = strategy.bind(world, start) if hasattr(strategy, "bind") else strategy
-        result = backtest(world, rule, buy=cost, sell=cost, start=start, stop=t + 2)
+    for world in (market, with_other_future(market, t, random_state=random_state)):
+        result = backtest(world, strategy, buy=cost, sell=cost, start=start, stop=t + 2)
         last = t - start
         runs.append(
             {
@@ -183,23 +173,14 @@ def leak_test(
     return [key for key in runs[0] if not np.array_equal(runs[0][key], runs[1][key])]
 
 
-def reversal_rule(market: Market, *, strength: float) -> Any:
+def reversal_rule(market: Market, *, strength: float) -> Callable[[pd.DataFrame], FloatArray]:
     """Return a rule that tilts towards yesterday's losers: the oracle of the planted market.
 
-    Parameters
-    ----------
-    market : Market
-    strength : float
-        Change of the logit by one standard deviation of the daily return.
-
-    Returns
-    -------
-    callable
-        For `backtest`.
+    `strength` is the change of the logit by one standard deviation of the daily return.
     """
     sd = market.returns.std()
 
-    def rule(history: pd.DataFrame) -> NDArray[np.float64]:
+    def rule(history: pd.DataFrame) -> FloatArray:
         now, before = history.to_numpy()[-1], history.to_numpy()[-2]
         tilt = np.exp(-strength * np.log(now / before) / sd)
         return np.concatenate([[0.0], tilt / tilt.sum()])
@@ -207,14 +188,15 @@ def reversal_rule(market: Market, *, strength: float) -> Any:
     return rule
 
 
+@renamed(seed="random_state")
 def selftest(
-    parts: Sequence[str] | str = PARTS,
+    parts: Sequence[Part] | Part = PARTS,
     *,
     seeds: int = 3,
     worlds: int = 20,
     steps: int = 80_000,
     n_jobs: int | None = 1,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> SelfTest:
     """Run the self-tests.
 
@@ -231,7 +213,7 @@ def selftest(
         market).
     n_jobs : int, optional
         Runs at once, through joblib.
-    seed : int, default 0
+    random_state : int, default 0
 
     Returns
     -------
@@ -245,40 +227,39 @@ def selftest(
     chosen = [parts] if isinstance(parts, str) else list(parts)
     for part in chosen:
         check_option("part", part, PARTS)
-    if seeds < 1 or worlds < 1:
-        raise DataError(f"seeds={seeds}, worlds={worlds}; give at least one of each")
-    rows: list[dict[str, Any]] = []
+    for name, value in (("seeds", seeds), ("worlds", worlds), ("steps", steps)):
+        check_whole(name, value, least=1)
+    rows: list[dict[str, object]] = []
     if "leak" in chosen:
-        rows += _leak_checks(seed)
+        rows += _leak_checks(random_state)
     if "planted" in chosen:
-        rows += _planted_checks(seeds, steps, n_jobs, seed)
+        rows += _planted_checks(seeds, steps, n_jobs, random_state)
     if "iid" in chosen:
-        rows += _iid_checks(worlds, steps // 2, n_jobs, seed)
+        rows += _iid_checks(worlds, steps // 2, n_jobs, random_state)
     return SelfTest(
-        pd.DataFrame(rows, columns=["part", "check", "value", "needed", "passed", "note"]),
-        record(options={"parts": chosen, "seeds": seeds, "worlds": worlds, "steps": steps}, seed=seed),
+        pd.DataFrame(rows, columns=_COLUMNS),
+        record(
+            options={"parts": chosen, "seeds": seeds, "worlds": worlds, "steps": steps}, seed=random_state
+        ),
     )
 
 
-def _row(part: str, check: str, value: Any, needed: str, passed: bool, note: str = "") -> dict[str, Any]:
-    return {
-        "part": part,
-        "check": check,
-        "value": value,
-        "needed": needed,
-        "passed": bool(passed),
-        "note": note,
-    }
+def _row(
+    part: Part, check: str, value: float | str, needed: str, passed: bool, note: str = ""
+) -> dict[str, object]:
+    return dict(zip(_COLUMNS, (part, check, value, needed, bool(passed), note), strict=True))
 
 
-def _untrained(market: Market, network: str, base: str | None, seed: int) -> Agent:
+def _unchanged(check: str, changed: Collection[object]) -> dict[str, object]:
+    """Return the row of a check that nothing changes."""
+    found = "no: " + ", ".join(map(str, changed)) if changed else "yes"
+    return _row("leak", check, found, "yes", not changed)
+
+
+def _untrained(market: Market, network: Network, base: Allocator | None, seed: int) -> Agent:
     """Return an agent with random heads, whose decisions depend on all that it sees."""
-    import torch
-
-    from fisc.portfolio.training import TrainOptions, _Run
-
-    options = TrainOptions(network=network, base=base, window=20, base_window=60, seed=seed)
-    run = _Run(market, options, None)
+    options = TrainOptions(network=network, base=base, window=20, base_window=60, random_state=seed)
+    run = Run(market, options.checked())
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for last in (run.network.asset_head[-1], run.network.cash_head[-1]):
@@ -286,17 +267,9 @@ def _untrained(market: Market, network: str, base: str | None, seed: int) -> Age
     return run.agent(0)
 
 
-def _leak_checks(seed: int) -> list[dict[str, Any]]:
-    import torch
-
-    from fisc.portfolio.features import asset_features
-    from fisc.portfolio.networks import NETWORKS
-    from fisc.portfolio.rewards import warm_state
-    from fisc.portfolio.simulation import window_table
-    from fisc.portfolio.training import train
-
-    market = ar1_market(240, 5, seed=seed)
-    rows_of_test, start = (130, 170, 210), 100
+def _leak_checks(seed: int) -> list[dict[str, object]]:
+    market = ar1_market(240, 5, random_state=seed)
+    tested, start = (130, 170, 210), 100
     rows = []
     for name, kind in (
         ("dense windows", lambda m: window_table(m, 20)),
@@ -306,75 +279,45 @@ def _leak_checks(seed: int) -> list[dict[str, Any]]:
         known = kind(market)
         changed = [
             t
-            for t in rows_of_test
+            for t in tested
             if not np.array_equal(known[: t + 1], kind(with_other_future(market, t))[: t + 1])
         ]
-        rows.append(
-            _row(
-                "leak",
-                f"observation ({name}) bit-identical",
-                "yes" if not changed else f"no, {changed}",
-                "yes",
-                not changed,
-            )
-        )
-    strategies: dict[str, Any] = {
+        rows.append(_unchanged(f"observation ({name}) bit-identical", changed))
+    bases: tuple[Allocator | None, ...] = ("equal", "inverse_volatility", None, None, None)
+    strategies: dict[str, Strategy] = {
         f"{network} policy": _untrained(market[:140], network, base, seed)
-        for network, base in zip(NETWORKS, ("equal", "inverse_volatility", None, None, None), strict=True)
+        for network, base in zip(NETWORKS, bases, strict=True)
     }
     strategies |= baselines.rivals(
         ["equal_monthly", "inverse_volatility", "hrp", "min_variance", "eg", "olmar", "universal"], window=60
     )
     for name, strategy in strategies.items():
-        found = sorted({x for t in rows_of_test for x in leak_test(strategy, market, t=t, start=start)})
-        rows.append(
-            _row(
-                "leak",
-                f"decisions and weights of {name} bit-identical",
-                "no: " + ", ".join(found) if found else "yes",
-                "yes",
-                not found,
-            )
-        )
-    caught = leak_test(baselines.get("best_crp"), market, t=170, start=start)
-    rows.append(
-        _row("leak", "a rule that looks ahead is caught", "yes" if caught else "no", "yes", bool(caught))
-    )
-    small: dict[str, Any] = {
-        "network": "mlp",
-        "window": 20,
-        "episode": 16,
-        "steps": 2048,
-        "n_envs": 32,
-        "settings": {"n_steps": 32},
-    }
+        found = sorted({x for t in tested for x in leak_test(strategy, market, t=t, start=start)})
+        rows.append(_unchanged(f"decisions and weights of {name} bit-identical", found))
+    caught = bool(leak_test(baselines.get("best_crp"), market, t=170, start=start))
+    rows.append(_row("leak", "a rule that looks ahead is caught", "yes" if caught else "no", "yes", caught))
+    small: dict[str, Any] = {"network": "mlp", "window": 20, "episode": 16, "steps": 2048, "n_envs": 32}
     first, second = (
-        train(m, rows=(0, 200), seed=seed, **small).network.state_dict()
+        train(m, rows=(0, 200), random_state=seed, settings={"n_steps": 32}, **small).network.state_dict()
         for m in (market, with_other_future(market, 199))
     )
-    same = all(torch.equal(first[name], second[name]) for name in first)
-    rows.append(
-        _row("leak", "training on rows before t gives the same weights", "yes" if same else "no", "yes", same)
-    )
+    changed_weights = [name for name in first if not torch.equal(first[name], second[name])]
+    rows.append(_unchanged("training on rows before t gives the same weights", changed_weights))
     return rows
 
 
-def _planted(cost: float, seed: int, steps: int, world: int) -> tuple[float, float]:
-    from fisc.portfolio.training import train
+# What agents of the worlds below are trained with.
+_QUICK: dict[str, Any] = {
+    "network": "mlp",
+    "window": 21,
+    "evaluations": 4,
+    "settings": {"gamma": 0.7, "batch": 1024, "n_steps": 32},
+}
 
-    market = ar1_market(4500, 10, seed=1000 + world)
-    agent = train(
-        market,
-        rows=(0, 3500),
-        network="mlp",
-        window=21,
-        steps=steps,
-        buy=cost,
-        sell=cost,
-        seed=seed,
-        evaluations=4,
-        settings={"gamma": 0.7, "batch": 1024, "n_steps": 32},
-    )
+
+def _planted(cost: float, seed: int, steps: int, world: int) -> tuple[float, float]:
+    market = ar1_market(4500, 10, random_state=1000 + world)
+    agent = train(market, rows=(0, 3500), steps=steps, buy=cost, sell=cost, random_state=seed, **_QUICK)
     scores = []
     for strategy in (agent, baselines.get("equal_daily")):
         result = backtest(market, strategy.bind(market, 3500), buy=cost, sell=cost, start=3500)
@@ -382,9 +325,7 @@ def _planted(cost: float, seed: int, steps: int, world: int) -> tuple[float, flo
     return scores[0], scores[1]
 
 
-def _planted_checks(seeds: int, steps: int, n_jobs: int | None, world: int) -> list[dict[str, Any]]:
-    from joblib import Parallel, delayed
-
+def _planted_checks(seeds: int, steps: int, n_jobs: int | None, world: int) -> list[dict[str, object]]:
     jobs = [(cost, seed) for cost in PLANTED_NEEDED for seed in range(seeds)]
     scores = Parallel(n_jobs=n_jobs)(delayed(_planted)(cost, seed, steps, world) for cost, seed in jobs)
     return [
@@ -402,34 +343,27 @@ def _planted_checks(seeds: int, steps: int, n_jobs: int | None, world: int) -> l
 
 def _iid(world: int, steps: int) -> tuple[float, float]:
     """Return the Sharpe difference to equal weight and its one-sided p-value."""
-    from fisc.portfolio.training import train
-
-    market = iid_market(2000, 6, seed=2000 + world)
+    market = iid_market(2000, 6, random_state=2000 + world)
     agent = train(
         market,
         rows=(0, 1000),
-        network="mlp",
-        window=21,
         steps=steps,
         buy=0.0,
         sell=0.0,
         evidence=1.0,
-        evaluations=4,
         n_envs=64,
-        seed=world,
-        settings={"gamma": 0.7, "batch": 1024, "n_steps": 32},
+        random_state=world,
+        **_QUICK,
     )
     returns = [
         backtest(market, strategy.bind(market, 1000), buy=0.0, sell=0.0, start=1000).net_returns
         for strategy in (agent, baselines.get("equal_daily"))
     ]
-    gap = sharpe_difference(*returns, draws=1000, seed=world)
+    gap = sharpe_difference(*returns, draws=1000, random_state=world)
     return gap.estimate, gap.p_value / 2 if gap.estimate > 0 else 1 - gap.p_value / 2
 
 
-def _iid_checks(worlds: int, steps: int, n_jobs: int | None, seed: int) -> list[dict[str, Any]]:
-    from joblib import Parallel, delayed
-
+def _iid_checks(worlds: int, steps: int, n_jobs: int | None, seed: int) -> list[dict[str, object]]:
     found = Parallel(n_jobs=n_jobs)(delayed(_iid)(100 * seed + world, steps) for world in range(worlds))
     quiet = sum(p >= 0.05 for _, p in found)
     needed = int(np.floor(_WORLDS_SHARE * worlds))

@@ -8,29 +8,39 @@ same weights agree to rounding. No reinforcement-learning library is needed here
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fisc.core import DataError, check_array, check_number, check_option, check_seed, check_whole
+from fisc.core import (
+    AnyArray,
+    BoolArray,
+    DataError,
+    Float32Array,
+    FloatArray,
+    IntArray,
+    check_array,
+    check_is,
+    check_whole,
+    renamed,
+)
 from fisc.portfolio import rewards as rw
 from fisc.portfolio.accounting import trade_kernel
 from fisc.portfolio.backtesting import cost_rates
 from fisc.portfolio.market import Market
+from fisc.portfolio.options import EnvOptions, made, takes
 
 __all__ = ["LOGIT_BOUND", "Simulation", "softmax_weights", "window_table"]
-
-Float = NDArray[np.float64]
-Float32 = NDArray[np.float32]
 
 LOGIT_BOUND = 10.0  # of the declared action space; a gap of 20 puts 1 - 2e-9 into one asset
 _SMALLEST_BASE = 1e-8  # full support: a departure can reach assets that the base leaves out
 
 
 @njit(cache=True, error_model="numpy")
-def _below_largest(logits: Float32, out: Float) -> None:
+def _below_largest(logits: Float32Array, out: FloatArray) -> None:
     """Write logits less the largest of their row."""
     for e in range(logits.shape[0]):
         highest = logits[e, 0]
@@ -40,7 +50,7 @@ def _below_largest(logits: Float32, out: Float) -> None:
             out[e, i] = logits[e, i] - highest
 
 
-def _exponentials(logits: Float32) -> Float:
+def _exponentials(logits: Float32Array) -> FloatArray:
     """Return exponentials of logits less the largest of their row; NumPy's are vectorised."""
     values = np.empty(logits.shape)
     _below_largest(logits, values)
@@ -49,7 +59,9 @@ def _exponentials(logits: Float32) -> Float:
 
 # Small kernels are inlined: handing a table to a function costs more than what it does.
 @njit(cache=True, error_model="numpy", inline="always")
-def _target(exponentials: Float, e: int, base: Float, row: int, has_base: bool, out: Float) -> None:
+def _target(
+    exponentials: FloatArray, e: int, base: FloatArray, row: int, has_base: bool, out: FloatArray
+) -> None:
     """Normalise row `e`, times row `row` of the base where there is one."""
     total = 0.0
     for i in range(out.size):
@@ -67,12 +79,12 @@ def _write_tail(
     e: int,
     k: int,
     episode: int,
-    weights: Float,
-    waiting: Float,
+    weights: FloatArray,
+    waiting: FloatArray,
     code: int,
-    state: Float,
-    parameters: Float,
-    out: Float32,
+    state: FloatArray,
+    parameters: FloatArray,
+    out: Float32Array,
 ) -> None:
     """Write weights, waiting targets, time left and the reward's state of environment `e`."""
     size = weights.shape[1]
@@ -91,25 +103,25 @@ def _write_tail(
 # backtest, and is the same at every run.
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
 def _step(
-    exponentials: Float,
-    t: NDArray[np.int64],
-    k: NDArray[np.int64],
-    weights: Float,
-    waiting: Float,
-    wealth: Float,
-    state: Float,
-    relatives: Float,
-    tradable: NDArray[np.bool_],
-    buy: Float,
-    sell: Float,
-    base: Float,
+    exponentials: FloatArray,
+    t: IntArray,
+    k: IntArray,
+    weights: FloatArray,
+    waiting: FloatArray,
+    wealth: FloatArray,
+    state: FloatArray,
+    relatives: FloatArray,
+    tradable: BoolArray,
+    buy: FloatArray,
+    sell: FloatArray,
+    base: FloatArray,
     band: float,
     code: int,
-    parameters: Float,
+    parameters: FloatArray,
     episode: int,
-    reward: Float32,
-    net: Float,
-    tail: Float32,
+    reward: Float32Array,
+    net: FloatArray,
+    tail: Float32Array,
 ) -> None:
     n_envs, size = weights.shape
     lag = waiting.shape[1]
@@ -172,38 +184,29 @@ def _step(
 
 @njit(cache=True, error_model="numpy")
 def _write_tails(
-    which: NDArray[np.int64],
-    k: NDArray[np.int64],
+    which: IntArray,
+    k: IntArray,
     episode: int,
-    weights: Float,
-    waiting: Float,
+    weights: FloatArray,
+    waiting: FloatArray,
     code: int,
-    state: Float,
-    parameters: Float,
-    tail: Float32,
+    state: FloatArray,
+    parameters: FloatArray,
+    tail: Float32Array,
 ) -> None:
     for e in which:
         _write_tail(e, k[e], episode, weights, waiting, code, state, parameters, tail)
 
 
 @njit(cache=True, error_model="numpy")
-def _normalise(exponentials: Float, base: Float, has_base: bool, out: Float) -> None:
+def _normalise(exponentials: FloatArray, base: FloatArray, has_base: bool, out: FloatArray) -> None:
     _target(exponentials, 0, base, 0, has_base, out)
 
 
-def softmax_weights(logits: ArrayLike, base: ArrayLike | None = None) -> Float:
-    """Return the portfolio that an action stands for: softmax of the logits times the base.
+def softmax_weights(logits: ArrayLike, base: ArrayLike | None = None) -> FloatArray:
+    """Return the portfolio (n_assets + 1,) that an action stands for: softmax of the logits times the base.
 
-    Parameters
-    ----------
-    logits : array_like of shape (n_assets + 1,)
-        Unbounded, cash first.
-    base : array_like of shape (n_assets + 1,), optional
-        Base portfolio; logits of zero give exactly this (up to 1e-8 where it holds nothing).
-
-    Returns
-    -------
-    ndarray of shape (n_assets + 1,)
+    Logits are unbounded, cash first; those of zero give exactly the base (up to 1e-8 where it holds nothing).
 
     Examples
     --------
@@ -217,7 +220,7 @@ def softmax_weights(logits: ArrayLike, base: ArrayLike | None = None) -> Float:
     return out
 
 
-def price_tensor(market: Market) -> Float32:
+def price_tensor(market: Market) -> Float32Array:
     """Return what policies see of the market: logarithms, (n_dates, n_fields, n_assets).
 
     Fields are close and, where the market has them, high, low, open and volume (the logarithm
@@ -227,11 +230,11 @@ def price_tensor(market: Market) -> Float32:
     fields += [np.log(x) for x in (market.high, market.low, market.open) if x is not None]
     if market.volume is not None:
         fields.append(np.log1p(market.volume))
-    tensor: Float32 = np.stack(fields, axis=1)
+    tensor: Float32Array = np.stack(fields, axis=1)
     return tensor
 
 
-def window_table(market: Market, window: int) -> Float32:
+def window_table(market: Market, window: int) -> Float32Array:
     """Return the windows of the dense observation, (n_dates, n_fields * window * n_assets).
 
     Each price is the logarithm of its ratio to the asset's last close (volume: to its last
@@ -249,118 +252,73 @@ def window_table(market: Market, window: int) -> Float32:
     return table.reshape(n_dates, -1)
 
 
+class Snapshot(TypedDict):
+    """Everything that a simulation needs to go on: arrays, and the state of the generator of starts."""
+
+    arrays: dict[str, AnyArray]
+    generator: Mapping[str, object]
+
+
+def _starts(n_dates: int, options: EnvOptions) -> tuple[int, int]:
+    """Return the first and last row on which an episode may start."""
+    window, episode = options.window, options.episode
+    first, stop = options.rows or (0, n_dates)
+    if not 0 <= first < stop <= n_dates:
+        raise DataError(f"rows=({first}, {stop}) are not a span of the {n_dates} dates of the market")
+    if window > stop - 1:
+        raise DataError(
+            f"window={window} closes is longer than the data: {stop} dates leave no step; give a longer "
+            "history or a shorter window"
+        )
+    low = max(int(first), window - 1)
+    high = int(stop) - 1 - episode
+    if high < low:
+        raise DataError(
+            f"episode={episode} steps is longer than the data: {stop - 1 - low} steps are left after a window "
+            f"of {window} in rows {first} to {stop}; give a shorter episode or a longer history"
+        )
+    return low, high
+
+
 class Simulation:
-    """Many portfolios in one market, stepped together.
+    """Many portfolios in one market, stepped together; options are the fields of `EnvOptions`.
 
-    Parameters
-    ----------
-    market : Market
-    n_envs : int
-        Number of environments.
-    window : int, default 50
-        Closes of history that must be known at the start of an episode.
-    episode : int, default 128
-        Steps of an episode.
-    reward : str or Reward
-    buy, sell : cost rates
-        See `fisc.portfolio.backtesting.cost_rates`.
-    lag : int, default 0
-        Closes between decision and trade.
-    seed : int, optional
-        Of the starts of episodes.
-    base : ndarray of shape (n_dates, n_assets + 1), optional
-        Base portfolio at every close; logits of zero hold it.
-    band : float, default 0.0
-        No trade while the one-way distance to the target is at most this.
-    initial : {"cash", "base", "equal"}
-        Holdings at the start of an episode.
-    rows : (int, int), optional
-        First row to decide on and last close (exclusive) that episodes may use; earlier rows
-        are history.
-
-    Attributes
-    ----------
-    t, k : ndarray of int64 of shape (n_envs,)
-        Row of the market and step of the episode.
-    weights : ndarray of shape (n_envs, n_assets + 1)
-        Drifted weights, cash first.
-    wealth : ndarray of shape (n_envs,)
-        Since the start of the episode.
-    tail : ndarray of float32 of shape (n_envs, tail_size)
-        What the policy sees besides the market: drifted weights (n_assets + 1), targets waiting
-        to be traded (lag times n_assets + 1), share of the episode that is left (1), state of
-        the reward (3).
+    `window` closes are known at the start of an episode. The state, one row an environment: ``t`` and ``k``, row
+    of the market and step of the episode; ``weights`` (n_envs, n_assets + 1), drifted, cash first; ``wealth``
+    since the start of the episode; and ``tail`` (n_envs, tail_size), what a policy sees besides the market:
+    drifted weights (n_assets + 1), targets waiting to be traded (lag times n_assets + 1), share of the episode
+    that is left (1), state of the reward (3).
     """
 
-    def __init__(
-        self,
-        market: Market,
-        *,
-        n_envs: int,
-        window: int = 50,
-        episode: int = 128,
-        reward: str | rw.Reward = "differential_sharpe",
-        buy: Any = 0.0025,
-        sell: Any = 0.0025,
-        lag: int = 0,
-        seed: int | None = None,
-        base: Float | None = None,
-        band: float = 0.0,
-        initial: str = "cash",
-        rows: tuple[int, int] | None = None,
-    ) -> None:
-        if not isinstance(market, Market):
-            raise DataError(f"market is a {type(market).__name__}; build one with Market.from_prices")
-        for name, value, least in (
-            ("n_envs", n_envs, 1),
-            ("window", window, 1),
-            ("episode", episode, 1),
-            ("lag", lag, 0),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-                raise DataError(f"{name}={value!r}; give a whole number of at least {least}")
-        if rows is not None and (not isinstance(rows, tuple | list) or len(rows) != 2):
-            raise DataError(f"rows={rows!r:.80} is no span; give two row numbers, (start, stop)")
-        first, stop = (0, len(market)) if rows is None else (check_whole("a row of rows", r) for r in rows)
-        if not 0 <= first < stop <= len(market):
-            raise DataError(f"rows=({first}, {stop}) are not a span of the {len(market)} dates of the market")
-        if window > stop - 1:
-            raise DataError(
-                f"window={window} closes is longer than the data: {stop} dates leave no step; give a longer "
-                "history or a shorter window"
-            )
-        low = max(first, window - 1)
-        high = stop - 1 - episode  # last row on which an episode may start
-        if high < low:
-            raise DataError(
-                f"episode={episode} steps is longer than the data: {stop - 1 - low} steps are left after a window "
-                f"of {window} in rows {first} to {stop}; give a shorter episode or a longer history"
-            )
-        band = check_number("band", band, least=0, below=1, what="a share of wealth")
-        if seed is not None:
-            check_seed("seed", seed)
-        check_option("initial", initial, ("cash", "base", "equal"))
-        if initial == "base" and base is None:
-            raise DataError("initial='base' needs a base portfolio; give base or start from 'cash'")
+    @renamed(seed="random_state")
+    @takes(EnvOptions)
+    def __init__(self, market: Market, *, n_envs: int, **options: object) -> None:
+        check_is("market", market, Market, how="build one with Market.from_prices")
+        self.n_envs = check_whole("n_envs", n_envs, least=1)
+        chosen = made(EnvOptions, options, of="the environment").checked()
+        self.market, self.reward = market, rw.as_reward(chosen.reward)
+        self.window, self.episode, self.lag = int(chosen.window), int(chosen.episode), int(chosen.lag)
+        self.band, self.initial = float(chosen.band), chosen.initial
+        self.first, self.last = _starts(len(market), chosen)
         size = market.n_assets + 1
-        if base is not None:
-            base = check_array("base", base, what="one portfolio a date, cash first")
+        self.base: FloatArray | None = None
+        if chosen.base is not None:
+            base = check_array("base", chosen.base, what="one portfolio a date, cash first")
             if base.shape != (len(market), size):
                 raise DataError(
                     f"base has shape {base.shape}; expected one portfolio a date, ({len(market)}, {size})"
                 )
-        self.market, self.n_envs, self.window, self.episode = market, int(n_envs), int(window), int(episode)
-        self.reward = rw.as_reward(reward)
-        self.lag, self.band, self.initial = int(lag), float(band), initial
-        self.first, self.last = low, high
+            self.base = np.ascontiguousarray(base)
+        self._base = np.zeros((1, size)) if self.base is None else self.base
         self.tail_size = size * (1 + self.lag) + 1 + rw.OBSERVED_SIZE
         self._relatives = np.ascontiguousarray(market.relatives)
-        self._buy, self._sell = cost_rates("buy", buy, market), cost_rates("sell", sell, market)
-        self.base = None if base is None else np.ascontiguousarray(base)
-        self._base = np.zeros((1, size)) if self.base is None else self.base
+        self._buy, self._sell = (
+            cost_rates("buy", chosen.buy, market),
+            cost_rates("sell", chosen.sell, market),
+        )
         self._tradable = np.ascontiguousarray(market.tradable)
         self._warm = rw.warm_state(market, self.reward.eta)
-        self._parameters = self.reward.parameters(self.episode)
+        self._parameters = rw.kernel_parameters(self.reward, self.episode)
         self.t, self.k = np.zeros(self.n_envs, dtype=np.int64), np.zeros(self.n_envs, dtype=np.int64)
         self.weights = np.zeros((self.n_envs, size))
         self.waiting = np.full((self.n_envs, self.lag, size), np.nan)
@@ -368,22 +326,14 @@ class Simulation:
         self.state = np.zeros((self.n_envs, rw.STATE_SIZE))
         self.tail = np.zeros((self.n_envs, self.tail_size), dtype=np.float32)
         self.net = np.zeros(self.n_envs)
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(chosen.random_state)
 
     def seed(self, seed: int | None) -> None:
         """Start the generator of episode starts again from `seed`."""
         self.rng = np.random.default_rng(seed)
 
-    def reset(self, which: NDArray[np.int64] | None = None, *, start: int | None = None) -> None:
-        """Begin new episodes.
-
-        Parameters
-        ----------
-        which : ndarray of int64, optional
-            Environments to reset; all if not given.
-        start : int, optional
-            Row to start on instead of a random one.
-        """
+    def reset(self, which: IntArray | None = None, *, start: int | None = None) -> None:
+        """Begin new episodes in some environments (all if not given), at random rows or at row `start`."""
         chosen = np.arange(self.n_envs) if which is None else which
         if start is None:
             self.t[chosen] = self.rng.integers(self.first, self.last + 1, size=len(chosen))
@@ -418,19 +368,11 @@ class Simulation:
             self.tail,
         )
 
-    def step(self, actions: ArrayLike) -> tuple[Float32, NDArray[np.bool_]]:
+    def step(self, actions: ArrayLike) -> tuple[Float32Array, BoolArray]:
         """Trade all portfolios and let one period pass; episodes that end are not reset here.
 
-        Parameters
-        ----------
-        actions : array_like of float32 of shape (n_envs, n_assets + 1)
-            Logits, cash first, not bounded.
-
-        Returns
-        -------
-        rewards : ndarray of float32 of shape (n_envs,)
-        ended : ndarray of bool of shape (n_envs,)
-            The episode has reached its length (a truncation).
+        `actions` (n_envs, n_assets + 1) are logits, cash first, not bounded. Returned are the rewards and whether
+        the episode has reached its length (a truncation), (n_envs,) each.
         """
         logits = np.ascontiguousarray(actions, dtype=np.float32)
         if logits.shape != self.weights.shape:
@@ -465,7 +407,7 @@ class Simulation:
         )
         return reward, self.k >= self.episode
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> Snapshot:
         """Return the arrays and the generator's state that `restore` needs to go on exactly."""
         arrays = {
             name: getattr(self, name).copy()
@@ -473,7 +415,7 @@ class Simulation:
         }
         return {"arrays": arrays, "generator": self.rng.bit_generator.state}
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Continue from a `snapshot`."""
         for name, values in snapshot["arrays"].items():
             getattr(self, name)[...] = values

@@ -11,10 +11,10 @@ import itertools
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from fisc.core import DataError
+from fisc.core import DataError, FloatArray, renamed
 from fisc.portfolio.market import PERIODS_PER_YEAR
 from fisc.portfolio.metrics import sharpe_ratio
 
@@ -31,21 +31,10 @@ __all__ = [
     "verdict",
 ]
 
-Float = NDArray[np.float64]
-
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval and, for a test, its p-value.
-
-    Attributes
-    ----------
-    estimate, low, high : float
-    p_value : float
-        Two-sided, of no difference; NaN where nothing is tested.
-    level : float
-        Of the interval.
-    """
+    """An estimate with its interval at `level` and, for a test, its two-sided p-value (NaN without a test)."""
 
     estimate: float
     low: float
@@ -62,24 +51,11 @@ def probabilistic_sharpe(
 ) -> float:
     """Return the probability that the true Sharpe ratio exceeds a benchmark.
 
-    ``Phi((sharpe - benchmark) sqrt(n - 1) / sqrt(1 - skew*sharpe + (kurtosis - 1)/4*sharpe**2))``
+    ``Phi((sharpe - benchmark) sqrt(n - 1) / sqrt(1 - skew*sharpe + (kurtosis - 1)/4*sharpe**2))``, all
+    Sharpe ratios **per period**, `n` returns; a normal distribution has skew 0 and kurtosis 3.
 
-    Parameters
-    ----------
-    sharpe, benchmark : float
-        **Per period**, not annualised.
-    n : int
-        Number of returns.
-    skew, kurtosis : float
-        Of the returns; the normal distribution has 0 and 3.
-
-    Returns
-    -------
-    float
-
-    References
-    ----------
-    Bailey and López de Prado (2012), The Sharpe ratio efficient frontier, doi:10.21314/JOR.2012.255.
+    Source: Bailey and López de Prado (2012), The Sharpe ratio efficient frontier,
+    doi:10.21314/JOR.2012.255.
 
     Examples
     --------
@@ -95,23 +71,11 @@ def probabilistic_sharpe(
 def expected_maximum_sharpe(variance: float, trials: int) -> float:
     """Return the Sharpe ratio that the best of many worthless trials is expected to show.
 
-    ``sqrt(variance) * ((1 - g) Phi^-1(1 - 1/N) + g Phi^-1(1 - 1/(N e)))``, g Euler's constant.
+    ``sqrt(variance) * ((1 - g) Phi^-1(1 - 1/N) + g Phi^-1(1 - 1/(N e)))``, g Euler's constant, N independent
+    trials (one gives 0), `variance` that of their Sharpe ratios; all **per period**.
 
-    Parameters
-    ----------
-    variance : float
-        Of the Sharpe ratios (per period) over trials.
-    trials : int
-        Number N of independent trials; one trial gives 0.
-
-    Returns
-    -------
-    float
-        Per period.
-
-    References
-    ----------
-    Bailey and López de Prado (2014), The deflated Sharpe ratio, doi:10.3905/jpm.2014.40.5.094.
+    Source: Bailey and López de Prado (2014), The deflated Sharpe ratio,
+    doi:10.3905/jpm.2014.40.5.094.
 
     Examples
     --------
@@ -132,24 +96,12 @@ def expected_maximum_sharpe(variance: float, trials: int) -> float:
 def deflated_sharpe(returns: ArrayLike, trial_sharpes: ArrayLike, *, trials: int | None = None) -> float:
     """Return the probability that a Sharpe ratio is above what the best of its trials shows by luck.
 
-    Parameters
-    ----------
-    returns : array_like of shape (n,)
-        Excess returns per period of the chosen strategy.
-    trial_sharpes : array_like of shape (n_trials,)
-        Sharpe ratios **per period** of every configuration and seed that was tried, the chosen
-        one included. With a single trial, this is the probabilistic Sharpe ratio.
-    trials : int, optional
-        Number of independent trials, if fewer than were run.
+    `returns` (n,) are the excess returns of the chosen strategy, `trial_sharpes` (n_trials,) the Sharpe ratios
+    **per period** of every configuration and seed that was tried, the chosen one included; `trials` is the
+    number of independent ones, if fewer. Below 0.95 the result can be luck of the search; with a single trial
+    it is the probabilistic Sharpe ratio.
 
-    Returns
-    -------
-    float
-        Probability; below 0.95 the result can be luck of the search.
-
-    References
-    ----------
-    Bailey and López de Prado (2014), doi:10.3905/jpm.2014.40.5.094.
+    Source: Bailey and López de Prado (2014), doi:10.3905/jpm.2014.40.5.094.
 
     Examples
     --------
@@ -178,25 +130,13 @@ def deflated_sharpe(returns: ArrayLike, trial_sharpes: ArrayLike, *, trials: int
 def probability_of_backtest_overfitting(returns: ArrayLike, *, blocks: int = 16) -> float:
     """Return how often the best strategy in sample is below the median out of sample.
 
-    Combinatorially symmetric cross-validation: the periods are cut into `blocks` blocks; for
-    every choice of half of them the strategy with the best Sharpe ratio there is ranked on the
-    other half; the answer is the share of choices with a relative rank of at most one half.
+    Combinatorially symmetric cross-validation: the periods of `returns` (n_periods, n_strategies) are cut into
+    `blocks` blocks (even, 4 to 20; 16 gives 12,870 choices; what is left over goes at the start); for every
+    choice of half of them the strategy with the best Sharpe ratio there is ranked on the other half; the answer
+    is the share of choices with a relative rank of at most one half: about 0.5 where no strategy is better than
+    another, near 0 where one truly is.
 
-    Parameters
-    ----------
-    returns : array_like of shape (n_periods, n_strategies)
-        At least two strategies; periods beyond a multiple of `blocks` are left out at the start.
-    blocks : int, default 16
-        Even, between 4 and 20 (16 gives 12,870 choices).
-
-    Returns
-    -------
-    float
-        About 0.5 where no strategy is better than another, near 0 where one truly is.
-
-    References
-    ----------
-    Bailey, Borwein, López de Prado and Zhu (2017), The probability of backtest overfitting,
+    Source: Bailey, Borwein, López de Prado and Zhu (2017), The probability of backtest overfitting,
     doi:10.21314/JCF.2016.322.
 
     Examples
@@ -231,37 +171,23 @@ def probability_of_backtest_overfitting(returns: ArrayLike, *, blocks: int = 16)
     return float(np.mean(rank / (values.shape[1] + 1) <= 0.5))
 
 
-def _sharpe_of_sums(sums: Float, squares: Float, n: int) -> Float:
+def _sharpe_of_sums(sums: FloatArray, squares: FloatArray, n: int) -> FloatArray:
     mean = sums / n
     variance = np.maximum(squares / n - mean**2, 1e-30) * n / (n - 1)
-    ratio: Float = mean / np.sqrt(variance)
+    ratio: FloatArray = mean / np.sqrt(variance)
     return ratio
 
 
-def stationary_bootstrap_counts(n: int, *, block: float = 20.0, draws: int = 2000, seed: int = 0) -> Float:
-    """Return how often each period occurs in each resample of a stationary bootstrap.
+@renamed(seed="random_state")
+def stationary_bootstrap_counts(
+    n: int, *, block: float = 20.0, draws: int = 2000, random_state: int = 0
+) -> FloatArray:
+    """Return how often each period occurs in each resample of a stationary bootstrap, (draws, n).
 
-    Blocks have geometric lengths with mean `block` and wrap around the end. Moments of a
+    Blocks have geometric lengths with mean `block` (1: independent draws) and wrap around the end. Moments of a
     resample are ``counts @ values / n``, so that all strategies share the same draws.
 
-    Parameters
-    ----------
-    n : int
-        Number of periods.
-    block : float, default 20
-        Mean length of a block, at least 1 (1: independent draws).
-    draws : int, default 2000
-        Number of resamples.
-    seed : int, default 0
-
-    Returns
-    -------
-    ndarray of shape (draws, n)
-        Each row sums to `n`.
-
-    References
-    ----------
-    Politis and Romano (1994), The stationary bootstrap, doi:10.1080/01621459.1994.10476870.
+    Source: Politis and Romano (1994), The stationary bootstrap, doi:10.1080/01621459.1994.10476870.
 
     Examples
     --------
@@ -270,7 +196,7 @@ def stationary_bootstrap_counts(n: int, *, block: float = 20.0, draws: int = 200
     """
     if n < 2 or not block >= 1 or draws < 1:
         raise DataError(f"n={n}, block={block}, draws={draws}: need n >= 2, block >= 1 and draws >= 1")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     counts = np.empty((draws, n))
     position = np.arange(n)
     for row in range(draws):
@@ -282,6 +208,7 @@ def stationary_bootstrap_counts(n: int, *, block: float = 20.0, draws: int = 200
     return counts
 
 
+@renamed(seed="random_state")
 def sharpe_difference(
     returns: ArrayLike,
     benchmark: ArrayLike,
@@ -289,31 +216,16 @@ def sharpe_difference(
     block: float = 20.0,
     draws: int = 2000,
     level: float = 0.95,
-    seed: int = 0,
-    counts: Float | None = None,
+    random_state: int = 0,
+    counts: FloatArray | None = None,
 ) -> Interval:
     """Compare two strategies over the same periods: difference of annual Sharpe ratios.
 
-    Parameters
-    ----------
-    returns, benchmark : array_like of shape (n,)
-        Excess returns per period, paired by date.
-    block, draws, seed
-        See `stationary_bootstrap_counts`.
-    level : float, default 0.95
-        Of the percentile interval.
-    counts : ndarray, optional
-        Resamples drawn before, to share them between comparisons.
+    `returns` and `benchmark` (n,) are excess returns per period, paired by date; `level` is that of the
+    percentile interval. The p-value is two-sided: the share of resampled differences at least as far from the
+    estimate as the estimate is from zero. `counts`, resamples drawn before, are shared between comparisons.
 
-    Returns
-    -------
-    Interval
-        ``p_value`` is two-sided: the share of resampled differences at least as far from the
-        estimate as the estimate is from zero.
-
-    References
-    ----------
-    Ledoit and Wolf (2008), Robust performance hypothesis testing with the Sharpe ratio,
+    Source: Ledoit and Wolf (2008), Robust performance hypothesis testing with the Sharpe ratio,
     doi:10.1016/j.jempfin.2008.03.002 (the percentile form, stationary blocks).
 
     Examples
@@ -331,7 +243,7 @@ def sharpe_difference(
     if not 0 < level < 1:
         raise DataError(f"level={level} is not in (0, 1)")
     if counts is None:
-        counts = stationary_bootstrap_counts(first.size, block=block, draws=draws, seed=seed)
+        counts = stationary_bootstrap_counts(first.size, block=block, draws=draws, random_state=random_state)
     pair = np.column_stack([first, second])
     n = first.size
     ratios = math.sqrt(PERIODS_PER_YEAR) * _sharpe_of_sums(counts @ pair, counts @ pair**2, n)
@@ -342,27 +254,17 @@ def sharpe_difference(
     return Interval(estimate, float(low), float(high), (extreme + 1) / (len(differences) + 1), level)
 
 
+@renamed(seed="random_state")
 def interquartile_mean(
-    values: ArrayLike, *, draws: int = 2000, level: float = 0.95, seed: int = 0
+    values: ArrayLike, *, draws: int = 2000, level: float = 0.95, random_state: int = 0
 ) -> Interval:
-    """Return the mean of the middle half over seeds, with a bootstrap interval over seeds.
+    """Return the mean of the middle half over seeds, with a percentile bootstrap interval over seeds.
 
-    Parameters
-    ----------
-    values : array_like of shape (n_seeds,) or (n_tasks, n_seeds)
-        One score a run. With several tasks, seeds are resampled within each (stratified).
-    draws, level, seed
-        Of the percentile bootstrap.
+    `values` are (n_seeds,) or (n_tasks, n_seeds); with several tasks, seeds are resampled within each. The
+    interval speaks of the seeds only: the market's own uncertainty is far larger.
 
-    Returns
-    -------
-    Interval
-        It speaks of the seeds only: the market's own uncertainty is far larger.
-
-    References
-    ----------
-    Agarwal et al. (2021), Deep reinforcement learning at the edge of the statistical precipice,
-    arXiv:2108.13264.
+    Source: Agarwal et al. (2021), Deep reinforcement learning at the edge of the statistical
+    precipice, arXiv:2108.13264.
 
     Examples
     --------
@@ -372,7 +274,7 @@ def interquartile_mean(
     runs = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if runs.shape[1] < 2 or not np.isfinite(runs).all():
         raise DataError(f"an interval over seeds needs at least two finite scores; got shape {runs.shape}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     chosen = rng.integers(runs.shape[1], size=(draws, *runs.shape))
     sampled = np.take_along_axis(np.broadcast_to(runs, chosen.shape), chosen, axis=2)
     low, high = np.quantile(_middle_mean(sampled.reshape(draws, -1)), [(1 - level) / 2, (1 + level) / 2])
@@ -380,10 +282,10 @@ def interquartile_mean(
     return Interval(round(estimate, 12), float(low), float(high), level=level)
 
 
-def _middle_mean(rows: Float) -> Float:
+def _middle_mean(rows: FloatArray) -> FloatArray:
     ordered = np.sort(rows, axis=1)
     cut = rows.shape[1] // 4
-    middle: Float = ordered[:, cut : rows.shape[1] - cut].mean(axis=1)
+    middle: FloatArray = ordered[:, cut : rows.shape[1] - cut].mean(axis=1)
     return middle
 
 

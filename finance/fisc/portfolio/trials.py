@@ -11,10 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fisc.core import DataError, DataWarning, atomic_write, fingerprint
-from fisc.portfolio.market import PERIODS_PER_YEAR, Market
+from fisc.core import (
+    CorruptFileError,
+    DataError,
+    DataWarning,
+    FloatArray,
+    atomic_write,
+    check_number,
+    fingerprint,
+)
+from fisc.core.files import locked
+from fisc.portfolio.market import PERIODS_PER_YEAR, Date, Market
 from fisc.portfolio.statistics import deflated_sharpe
 
 __all__ = ["HoldOut", "TrialLog"]
@@ -40,7 +49,7 @@ class TrialLog:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def add(self, config: Mapping[str, Any], *, seed: int, sharpe: float) -> None:
+    def add(self, config: Mapping[str, object], *, seed: int, sharpe: float) -> None:
         """Record one trial.
 
         Parameters
@@ -51,16 +60,13 @@ class TrialLog:
         sharpe : float
             Annualised, on whatever the choice is made by.
         """
-        from filelock import FileLock
-
         line = {
             "time": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "config": {key: repr(value) for key, value in config.items()},
             "seed": seed,
             "sharpe": float(sharpe),
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self.path}.lock"), self.path.open("a", encoding="utf-8") as file:
+        with locked(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def trials(self) -> list[dict[str, Any]]:
@@ -70,15 +76,16 @@ class TrialLog:
         found = []
         for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
             try:
-                found.append(json.loads(line))
-            except json.JSONDecodeError as error:
+                trial = json.loads(line)
+                found.append({**trial, "sharpe": check_number("sharpe", trial["sharpe"])})
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise DataError(
                     f"line {number} of the trial log {self.path} is damaged ({error}); restore the file: "
                     "a log with missing trials makes the deflated Sharpe ratio too good"
                 ) from error
         return found
 
-    def sharpes(self) -> NDArray[np.float64]:
+    def sharpes(self) -> FloatArray:
         """Return the Sharpe ratios per period of all trials."""
         annual = np.array([trial["sharpe"] for trial in self.trials()], dtype=np.float64)
         return np.asarray(annual / np.sqrt(PERIODS_PER_YEAR))
@@ -126,7 +133,7 @@ class HoldOut:
     path: Path
 
     @classmethod
-    def lock(cls, market: Market, start: Any, path: str | Path) -> HoldOut:
+    def lock(cls, market: Market, start: Date, path: str | Path) -> HoldOut:
         """Lock everything from `start` (a row number or a date) on, or find the lock again.
 
         Raises
@@ -140,14 +147,13 @@ class HoldOut:
         path = Path(path)
         identity = {"data": fingerprint(market.close), "row": row, "start": str(market.dates[row])}
         if path.exists():
-            known = json.loads(path.read_text(encoding="utf-8"))
+            known = _record(path)
             if {key: known.get(key) for key in identity} != identity:
                 raise DataError(
                     f"{path} locks other data or another start ({known.get('start')}, row {known.get('row')}); "
                     "a hold-out is chosen once: use its start, or another file for another study"
                 )
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(path, "w") as file:
                 json.dump({**identity, "openings": []}, file, indent=1)
         return cls(market, row, path)
@@ -160,7 +166,7 @@ class HoldOut:
     @property
     def openings(self) -> int:
         """How often the hold-out has been opened."""
-        return len(json.loads(self.path.read_text(encoding="utf-8"))["openings"])
+        return len(_record(self.path)["openings"])
 
     def open(self, reason: str) -> tuple[Market, int]:
         """Return the whole market and the hold-out's first row, and count it.
@@ -170,10 +176,8 @@ class HoldOut:
         reason : str
             What for; kept in the record.
         """
-        from filelock import FileLock
-
-        with FileLock(f"{self.path}.lock"):
-            state = json.loads(self.path.read_text(encoding="utf-8"))
+        with locked(self.path):
+            state = _record(self.path)
             now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
             state["openings"].append({"time": now, "reason": reason})
             with atomic_write(self.path, "w") as file:
@@ -186,3 +190,17 @@ class HoldOut:
                 stacklevel=2,
             )
         return self.market, self.row
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """Return the record of a hold-out, or raise a CorruptFileError."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(state, dict) or not isinstance(state["openings"], list):
+            raise ValueError("it needs an object with a list of openings")
+    except (OSError, ValueError, KeyError, RecursionError) as error:
+        raise CorruptFileError(
+            f"the record {path} is damaged ({error!r:.120}); restore it: without it nobody knows how often the "
+            "hold-out was opened"
+        ) from error
+    return state

@@ -7,69 +7,81 @@ and the number of trials a discount. The verdict is a sentence.
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from joblib import Parallel, delayed
 
-from fisc.core import DataError, check_number, check_seed, check_whole, require
+from fisc.core import DataError, FloatArray, check_number, check_seed, check_whole, require
 from fisc.portfolio import baselines
-from fisc.portfolio.backtesting import BacktestResult, Rule, backtest
+from fisc.portfolio.backtesting import BacktestResult, backtest
 from fisc.portfolio.evaluation import Evaluation, assemble
-from fisc.portfolio.folds import Fold, folds
-from fisc.portfolio.market import Market, as_market
-
-if TYPE_CHECKING:
-    from fisc.portfolio.trials import TrialLog
+from fisc.portfolio.folds import Fold, Span, folds
+from fisc.portfolio.market import CostRate, Date, Market, Prices, as_market
+from fisc.portfolio.online import BestCRP
+from fisc.portfolio.rules import AverageRule, ByFold, Decision, OneTarget, Rule, Strategy, Targets
+from fisc.portfolio.trials import TrialLog
 
 __all__ = ["walk_forward"]
 
-Float = NDArray[np.float64]
+
+class _Trained(Protocol):
+    """An agent."""
+
+    curve: pd.DataFrame
+
+    def bind(self, market: Market, start: int) -> Rule: ...
 
 
-@dataclasses.dataclass(frozen=True)
-class _ByFold:
-    """Ask the rule of the fold that a row belongs to."""
+@runtime_checkable
+class _Learner(Protocol):
+    """What is trained on every fold with every seed: an `RLPortfolio`."""
 
-    name: str
-    starts: list[int]
-    rules: list[Rule]
+    base: str | None
 
-    def decide(self, t: int, weights: Float) -> Float | None:
-        return self.rules[max(0, bisect.bisect_right(self.starts, t) - 1)].decide(t, weights)
+    def train_agent(
+        self,
+        market: Market,
+        *,
+        rows: tuple[int, int],
+        random_state: int,
+        buy: CostRate,
+        sell: CostRate,
+        lag: int,
+    ) -> _Trained: ...
 
 
-@dataclasses.dataclass(frozen=True)
-class _OneTarget:
-    """Trade to fixed weights on one row, hold otherwise: a fitted optimiser of skfolio."""
+@runtime_checkable
+class _Optimiser(Protocol):
+    """An optimiser of skfolio."""
 
-    row: int
-    weights: Float
+    weights_: FloatArray
 
-    def decide(self, t: int, weights: Float) -> Float | None:
-        return self.weights if t == self.row else None
+    def fit(self, X: pd.DataFrame) -> _Optimiser: ...
+
+
+_Model: TypeAlias = _Learner | Strategy | _Optimiser | Callable[..., Decision]
 
 
 def walk_forward(
-    models: Any,
-    market: Any,
+    models: Mapping[str, _Model | str] | Sequence[_Model | str],
+    market: Market | Prices,
     *,
-    train: Any,
-    test: Any,
+    train: Span,
+    test: Span,
     purge: int = 0,
     embargo: int = 5,
     seeds: int | Iterable[int] = 5,
-    costs: Any = 0.0025,
+    costs: CostRate | tuple[CostRate, CostRate] = 0.0025,
     lag: int = 0,
     benchmark: str = "equal_monthly",
     expanding: bool = False,
-    start: Any = None,
-    stop: Any = None,
+    start: Date | None = None,
+    stop: Date | None = None,
     block: float = 20.0,
     draws: int = 2000,
     level: float = 0.95,
@@ -85,7 +97,7 @@ def walk_forward(
         strategy, an `RLPortfolio` (trained on every fold with every seed), an optimiser of skfolio
         (fitted on every fold's training returns, traded at the fold's start), or a callable
         ``f(history, weights)`` as in `backtest`.
-    market : Market or DataFrame of prices
+    market : Market, table or array of prices
     train, test, purge, embargo, expanding, start, stop
         See `folds`. The first test decisions use earlier rows as history.
     seeds : int or iterable of int, default 5
@@ -135,13 +147,14 @@ def walk_forward(
         stop=stop,
     )
     chosen = _seeds(seeds)
-    learned = [name for name, model in named.items() if hasattr(model, "train_agent")]
+    learners = {name: model for name, model in named.items() if isinstance(model, _Learner)}
+    learned = list(learners)
     if learned and not chosen:
         raise DataError("seeds is empty; agents need at least one seed, and five for a statement about seeds")
     begin, end = spans[0].test_start, spans[-1].test_stop + 1
-    agents = _train_all(named, learned, market, spans, chosen, (buy, sell, lag), n_jobs)
+    agents = _train_all(learners, market, spans, chosen, (buy, sell, lag), n_jobs)
 
-    def run(name: str, rule: Any) -> BacktestResult:
+    def run(name: str, rule: Targets) -> BacktestResult:
         return backtest(market, rule, buy=buy, sell=sell, lag=lag, start=begin, stop=end, name=name)
 
     results: dict[str, BacktestResult] = {}
@@ -149,15 +162,13 @@ def walk_forward(
     starts = [span.test_start for span in spans]
     for name, model in named.items():
         if name in learned:
-            from fisc.portfolio.estimator import average_rule
-
             rules = {
                 seed: [agents[name, i, seed].bind(market, span.test_start) for i, span in enumerate(spans)]
                 for seed in chosen
             }
-            by_seed[name] = {seed: run(name, _ByFold(name, starts, rules[seed])) for seed in chosen}
-            together = [average_rule([rules[seed][i] for seed in chosen], name) for i in range(len(spans))]
-            results[name] = run(name, _ByFold(name, starts, list(together)))
+            by_seed[name] = {seed: run(name, ByFold(name, starts, rules[seed])) for seed in chosen}
+            together = [AverageRule([rules[seed][i] for seed in chosen], name) for i in range(len(spans))]
+            results[name] = run(name, ByFold(name, starts, list(together)))
         else:
             results[name] = run(name, _classical_rule(model, market, spans, end))
     return assemble(
@@ -169,7 +180,7 @@ def walk_forward(
             name: {f"seed {seed}": agents[name, len(spans) - 1, seed].curve for seed in chosen}
             for name in learned
         },
-        bases={name: _base_name(named[name], results) for name in learned},
+        bases={name: _base_name(learners[name], results) for name in learned},
         benchmark=benchmark,
         block=block,
         draws=draws,
@@ -191,7 +202,7 @@ def walk_forward(
     )
 
 
-def _seeds(seeds: Any) -> list[int]:
+def _seeds(seeds: int | Iterable[int]) -> list[int]:
     """Return seeds, given as their number or one by one."""
     if isinstance(seeds, str | bytes | Mapping) or not isinstance(seeds, Iterable):
         return list(range(check_whole("seeds", seeds, least=0)))
@@ -201,16 +212,17 @@ def _seeds(seeds: Any) -> list[int]:
     return chosen
 
 
-def _named(models: Any, benchmark: str) -> dict[str, Any]:
+def _named(
+    models: Mapping[str, _Model | str] | Sequence[_Model | str] | _Model | str, benchmark: str
+) -> dict[str, _Model]:
     """Give every model a name, and make strategies of names."""
-    if isinstance(models, str) or not isinstance(models, Mapping | list | tuple):
-        models = [models]
-    pairs = (
-        list(models.items())
-        if isinstance(models, Mapping)
-        else [(m if isinstance(m, str) else getattr(m, "name", type(m).__name__), m) for m in models]
-    )
-    named: dict[str, Any] = {}
+    pairs: list[tuple[str, _Model | str]]
+    if isinstance(models, Mapping):
+        pairs = list(models.items())
+    else:
+        several: Sequence[_Model | str] = models if isinstance(models, list | tuple) else [models]  # type: ignore[list-item]
+        pairs = [(m if isinstance(m, str) else getattr(m, "name", type(m).__name__), m) for m in several]
+    named: dict[str, _Model] = {}
     for name, model in pairs:
         if name in named:
             raise DataError(f"two models are called {name!r}; give a mapping of names to models")
@@ -224,38 +236,35 @@ def _named(models: Any, benchmark: str) -> dict[str, Any]:
     return named
 
 
-def _described(model: Any) -> str:
+def _described(model: object) -> str:
     """Return the model's settings as text, without the addresses that tell one process from another."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(model))
 
 
-def _base_name(model: Any, results: Mapping[str, Any]) -> str:
+def _base_name(model: _Learner, results: Mapping[str, object]) -> str:
     """Return the evaluated classical strategy that an agent starts from, or an empty text."""
-    wanted = {"equal": "equal_monthly"}.get(model.base, model.base)
+    wanted = {"equal": "equal_monthly"}.get(str(model.base), str(model.base))
     return wanted if wanted in results else ""
 
 
 def _train_all(
-    named: Mapping[str, Any],
-    learned: list[str],
+    learners: Mapping[str, _Learner],
     market: Market,
     spans: list[Fold],
     seeds: list[int],
-    frictions: tuple[Any, Any, int],
+    frictions: tuple[CostRate, CostRate, int],
     n_jobs: int | None,
-) -> dict[tuple[str, int, int], Any]:
-    from joblib import Parallel, delayed
-
-    if learned:
+) -> dict[tuple[str, int, int], _Trained]:
+    if learners:
         require("torch", extra="portfolio")
     buy, sell, lag = frictions
-    jobs = [(name, i, seed) for name in learned for i in range(len(spans)) for seed in seeds]
+    jobs = [(name, i, seed) for name in learners for i in range(len(spans)) for seed in seeds]
     agents = Parallel(n_jobs=n_jobs)(
-        delayed(named[name].train_agent)(
+        delayed(learners[name].train_agent)(
             # What is handed over ends where training ends, so that nothing later can be seen.
             market[: spans[i].train_stop],
             rows=(spans[i].train_start, spans[i].train_stop),
-            seed=seed,
+            random_state=seed,
             buy=buy,
             sell=sell,
             lag=lag,
@@ -265,25 +274,23 @@ def _train_all(
     return dict(zip(jobs, agents, strict=True))
 
 
-def _classical_rule(model: Any, market: Market, spans: list[Fold], end: int) -> Any:
-    from fisc.portfolio.online import BestCRP
-
+def _classical_rule(model: _Model, market: Market, spans: list[Fold], end: int) -> Targets:
     if isinstance(model, BestCRP):
         model = dataclasses.replace(model, stop=end)
-    if hasattr(model, "bind"):
+    if isinstance(model, Strategy):
         return model.bind(market, spans[0].test_start)
     if hasattr(model, "fit") and hasattr(model, "predict"):
-        from sklearn.base import clone
+        from sklearn.base import clone  # there is no skfolio without it
 
         rules: list[Rule] = []
         for span in spans:
             past = market.returns[span.train_start : span.train_stop - 1]
-            fitted = clone(model).fit(pd.DataFrame(past, columns=list(market.assets)))
+            fitted: _Optimiser = clone(model).fit(pd.DataFrame(past, columns=list(market.assets)))
             weights = np.maximum(np.asarray(fitted.weights_, dtype=np.float64), 0.0)
             cash = max(0.0, 1.0 - float(weights.sum()))
             whole = np.concatenate([[cash], weights])
-            rules.append(_OneTarget(span.test_start, whole / whole.sum()))
-        return _ByFold(type(model).__name__, [span.test_start for span in spans], rules)
+            rules.append(OneTarget(span.test_start, whole / whole.sum()))
+        return ByFold(type(model).__name__, [span.test_start for span in spans], rules)
     if callable(model):
         return model
     raise DataError(
