@@ -224,8 +224,8 @@ def stepping(envs: Any, steps: int, size: int, *, low: float, high: float) -> Ca
 def lean(market: Market, network: str, *, n_envs: int, options: PPOOptions) -> Callable[[], int]:
     """Return a function that runs one iteration of the package's PPO."""
     own = NetworkOptions(network, WINDOW, 1 if network == "mlp" else FIELDS)
-    simulation = Simulation(market, n_envs=n_envs, window=WINDOW + 1, episode=EPISODE, seed=0)
-    model = PPO(PolicyNetwork(own), MarketView(market, own), simulation, options, iterations=100, seed=0)
+    simulation = Simulation(market, n_envs=n_envs, window=WINDOW + 1, episode=EPISODE, random_state=0)
+    model = PPO(PolicyNetwork(own), MarketView(market, own), simulation, options, iterations=100, random_state=0)
 
     def work() -> int:
         model.iterate()
@@ -273,7 +273,7 @@ def main() -> None:
     for observation in ("dense", "index"):
         for n in (8, 64, 256, 1024):
             ours = PortfolioVecEnv(
-                market, n_envs=n, window=WINDOW, episode=EPISODE, observation=observation, seed=0
+                market, n_envs=n, window=WINDOW, episode=EPISODE, observation=observation, random_state=0
             )
             rates[f"{observation} n={n}"] = rate(stepping(ours, 64, n, low=-2, high=2), at_least=seconds / 2)
     floor = max(v for k, v in rates.items() if k.startswith("floor"))

@@ -41,7 +41,7 @@ print(erc.summary())
 # 2,000 days is asked about the next 500.
 
 # %%
-world = ar1_market(2500, 8, seed=1)
+world = ar1_market(2500, 8, random_state=1)
 agent = train(
     world, rows=(0, 2000), network="mlp", window=21, steps=49_152, buy=0.0, sell=0.0, settings={"n_steps": 32}
 )

@@ -35,17 +35,9 @@ _PATHS: weakref.WeakKeyDictionary[Market, dict[tuple[object, ...], FloatArray]] 
 
 @dataclasses.dataclass(frozen=True)
 class Scheduled:
-    """Weights computed from a window of past returns, on a fixed schedule.
+    """Weights computed from the last `window` returns (0 if none are needed) every `every` closes (0: once).
 
-    Attributes
-    ----------
-    name : str
-    compute : callable
-        From returns of shape (window, n_assets) to weights of shape (n_assets,).
-    every : int
-        Closes between decisions; holdings drift in between.
-    window : int
-        Number of past returns behind each decision; 0 if none are needed.
+    `compute` goes from returns (window, n_assets) to weights (n_assets,); holdings drift in between.
     """
 
     name: str
@@ -71,36 +63,16 @@ class _ScheduledRule:
     start: int
 
     def decide(self, t: int, weights: FloatArray) -> FloatArray | None:
-        if (t - self.start) % self.strategy.every:
+        passed, every = t - self.start, self.strategy.every
+        if passed % every if every else passed:
             return None
         return np.concatenate(
             [[0.0], self.strategy.compute(self.market.returns[t - self.strategy.window : t])]
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class EqualWeight:
-    """The same weight in every asset, restored every `every` closes (1: daily, 0: never)."""
-
-    name: str
-    every: int
-
-    def bind(self, market: Market, start: int) -> Rule:
-        """Return the rule whose first decision falls on row `start`."""
-        return _EqualRule(self.name, self.every, start, np.full(market.n_assets, 1.0 / market.n_assets))
-
-
-@dataclasses.dataclass(frozen=True)
-class _EqualRule:
-    name: str
-    every: int
-    start: int
-    weights: FloatArray
-
-    def decide(self, t: int, weights: FloatArray) -> FloatArray | None:
-        passed = t - self.start
-        due = passed == 0 if self.every == 0 else passed % self.every == 0
-        return np.concatenate([[0.0], self.weights]) if due else None
+def _equal(returns: FloatArray) -> FloatArray:
+    return np.full(returns.shape[1], 1.0 / returns.shape[1])
 
 
 def _inverse_volatility(returns: FloatArray) -> FloatArray:
@@ -120,19 +92,7 @@ NAMES = get_args(Baseline)
 
 
 def allocate(name: Allocator, returns: ArrayLike) -> FloatArray:
-    """Return one classical allocation from past returns.
-
-    Parameters
-    ----------
-    name : str
-        One of `ALLOCATORS`.
-    returns : array_like of shape (n_periods, n_assets)
-        Simple returns.
-
-    Returns
-    -------
-    ndarray of shape (n_assets,)
-        Weights of at least 0 that sum to 1.
+    """Return one classical allocation (n_assets,), summing to 1, from past simple returns (n_periods, n_assets).
 
     Examples
     --------
@@ -154,7 +114,7 @@ def allocate(name: Allocator, returns: ArrayLike) -> FloatArray:
 
 def _allocated(name: Allocator, returns: FloatArray) -> FloatArray:
     if name == "equal":
-        return np.full(returns.shape[1], 1.0 / returns.shape[1])
+        return _equal(returns)
     if name == "inverse_volatility":
         return _inverse_volatility(returns)
     require("skfolio", extra="portfolio")
@@ -195,11 +155,11 @@ def get(
     if every is not None:
         check_whole("every", every, least=1)
     if name == "equal_daily":
-        return EqualWeight(name, every or 1)
+        return Scheduled(name, _equal, every or 1, 0)
     if name == "equal_monthly":
-        return EqualWeight(name, every or MONTH)
+        return Scheduled(name, _equal, every or MONTH, 0)
     if name == "buy_and_hold":
-        return EqualWeight(name, 0)
+        return Scheduled(name, _equal, 0, 0)
     for allocator in ALLOCATORS:
         if name == allocator:
             return Scheduled(name, functools.partial(allocate, allocator), every or MONTH, window)
@@ -226,26 +186,11 @@ def path(
     window: int = WINDOW,
     every: int = MONTH,
 ) -> FloatArray:
-    """Return the weights that a classical allocation holds at every close: what agents start from.
+    """Return the weights (n_dates, n_assets + 1) that an allocation holds at every close: what agents start from.
 
-    The allocation is computed every `every` closes from `window` past returns and drifts in
-    between, so that an agent that departs from it by nothing trades exactly when it does.
-    Rows without enough history hold equal weight, restored monthly.
-
-    Parameters
-    ----------
-    market : Market
-    base : str
-        One of `ALLOCATORS`.
-    buy, sell : cost rates
-        Of the backtest that lets it drift.
-    window, every : int
-        As in `get`.
-
-    Returns
-    -------
-    ndarray of shape (n_dates, n_assets + 1)
-        Row ``t`` uses data up to close ``t`` only.
+    The allocation is computed every `every` closes from `window` past returns and drifts in between, at the cost
+    rates of the backtest that lets it, so that an agent that departs from it by nothing trades exactly when it
+    does. Rows without enough history hold equal weight, restored monthly. Row ``t`` uses data up to close ``t``.
 
     Examples
     --------

@@ -31,6 +31,7 @@ Prices: TypeAlias = TableLike | ArrayLike
 CostRate: TypeAlias = "TableLike | Mapping[str, float] | ArrayLike | Callable[[int, Market], ArrayLike]"
 Date: TypeAlias = int | str | pd.Timestamp | dt.date | np.datetime64
 PERIODS_PER_YEAR = 252
+_BY_DATE_AND_ASSET = ("close", "tradable", "high", "low", "open", "volume")
 _LARGE_DAILY_RATE = 0.01  # a cash rate above one per cent a day is nearly always an annual rate
 # No price changes by more than this factor from one close to the next: beyond it, units or splits are
 # mixed up, and squares of such returns would overflow.
@@ -247,13 +248,10 @@ class Market:
     def __getitem__(self, rows: Sequence[str]) -> Market: ...
     def __getitem__(self, rows: slice | Sequence[str]) -> Market:
         """Return a span of dates (a slice of row numbers), or some assets (a list of names)."""
+        columns: slice | list[int] = slice(None)
         if isinstance(rows, slice):
-            close = self.close[rows]
-            if close.shape[0] < 2:
-                raise DataError(
-                    f"the slice {rows} of {len(self)} dates leaves {close.shape[0]}; keep at least 2"
-                )
-            columns: slice | list[int] = slice(None)
+            if (left := len(self.dates[rows])) < 2:
+                raise DataError(f"the slice {rows} of {len(self)} dates leaves {left}; keep at least 2")
         else:
             unknown = [name for name in rows if name not in self.assets]
             if unknown:
@@ -262,24 +260,15 @@ class Market:
                 )
             if len(rows) < 2:
                 raise DataError("one asset is not a portfolio; give at least two assets")
-            columns = [self.assets.index(name) for name in rows]
-            rows = slice(None)
-
-        def cut(field: FloatArray | None) -> FloatArray | None:
-            return None if field is None else field[rows][:, columns]
-
-        names = self.assets if isinstance(columns, slice) else tuple(self.assets[i] for i in columns)
-        return Market(
-            self.close[rows][:, columns],
-            self.dates[rows],
-            names,
-            self.tradable[rows][:, columns],
-            self.cash_rate[rows],
-            cut(self.high),
-            cut(self.low),
-            cut(self.open),
-            cut(self.volume),
-            self.notes,
+            columns, rows = [self.assets.index(name) for name in rows], slice(None)
+        fields = {name: getattr(self, name) for name in _BY_DATE_AND_ASSET}
+        cut: dict[str, Any] = {n: None if f is None else f[rows][:, columns] for n, f in fields.items()}
+        return dataclasses.replace(
+            self,
+            dates=self.dates[rows],
+            assets=tuple(np.array(self.assets, dtype=object)[columns]),
+            cash_rate=self.cash_rate[rows],
+            **cut,
         )
 
     def __len__(self) -> int:
@@ -300,7 +289,7 @@ def as_prices(values: Prices, name: str) -> pd.DataFrame:
     if isinstance(values, pd.Series):
         return values.to_frame()
     if is_table(values):
-        table: TableLike = values  # type: ignore[assignment]
+        table: TableLike = values
         if isinstance(table, pd.DataFrame) and _numbers_its_rows(table):
             return table
         return as_dated(name, table, what="prices by date" if name == "close" else f"{name} by date")

@@ -39,23 +39,11 @@ _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
 class PPOOptions:
     """Settings of the optimisation.
 
-    Attributes
-    ----------
-    n_steps : int
-        Steps of every environment between two updates.
-    epochs, batch : int
-        Passes over the collected steps and size of a mini-batch.
-    learning_rate : float
-        Of Adam; falls linearly to a tenth over the run.
-    gamma, gae_lambda : float
-        Discount and decay of advantages. Actions only matter through what trading them away
-        costs, hence short horizons learn fastest; the telescoping Sharpe reward needs gamma 1.
-    clip : float
-        Range of the probability ratio.
-    value_weight, max_grad_norm : float
-        As usual.
-    control_variate : bool
-        Subtract the reference portfolio's reward of the same day.
+    `n_steps` of every environment lie between two updates, each of `epochs` passes in mini-batches of `batch`;
+    the `learning_rate` of Adam falls linearly to a tenth over the run; `clip` is the range of the probability
+    ratio. Actions only matter through what trading them away costs, hence short horizons (`gamma`, `gae_lambda`)
+    learn fastest; the telescoping Sharpe reward needs gamma 1. `control_variate` subtracts the reference
+    portfolio's reward of the same day.
     """
 
     n_steps: int = 64

@@ -202,21 +202,10 @@ def sequence(
 
 
 def warm_state(market: Market, eta: float) -> FloatArray:
-    """Return moving averages of the equal-weight return and its square known at every close.
+    """Return moving averages of the equal-weight return and its square known at every close, (n_dates, 2).
 
-    They start the differential Sharpe ratio of an episode that begins there, so that its first
-    rewards are not divided by an arbitrary variance.
-
-    Parameters
-    ----------
-    market : Market
-    eta : float
-        Rate of the averages.
-
-    Returns
-    -------
-    ndarray of shape (n_dates, 2)
-        Row ``t`` uses returns up to close ``t``. Until 60 returns are known, their plain means.
+    They start the differential Sharpe ratio of an episode that begins there, so that its first rewards are not
+    divided by an arbitrary variance. `eta` is their rate; until 60 returns are known they are plain means.
     """
     returns = np.concatenate([[0.0], market.returns.mean(axis=1)])
     pair = np.column_stack([returns, returns**2])

@@ -188,16 +188,8 @@ def walk_forward(
         log=log,
         options={
             "models": {name: _described(model) for name, model in named.items()},
-            "train": train,
-            "test": test,
-            "purge": purge,
-            "embargo": embargo,
-            "seeds": chosen,
-            "costs": [buy, sell],
-            "lag": lag,
-            "benchmark": benchmark,
-            "block": block,
-            "draws": draws,
+            **{"train": train, "test": test, "purge": purge, "embargo": embargo, "seeds": chosen, "lag": lag},
+            **{"costs": [buy, sell], "benchmark": benchmark, "block": block, "draws": draws},
         },
     )
 
