@@ -225,7 +225,9 @@ def lean(market: Market, network: str, *, n_envs: int, options: PPOOptions) -> C
     """Return a function that runs one iteration of the package's PPO."""
     own = NetworkOptions(network, WINDOW, 1 if network == "mlp" else FIELDS)
     simulation = Simulation(market, n_envs=n_envs, window=WINDOW + 1, episode=EPISODE, random_state=0)
-    model = PPO(PolicyNetwork(own), MarketView(market, own), simulation, options, iterations=100, random_state=0)
+    model = PPO(
+        PolicyNetwork(own), MarketView(market, own), simulation, options, iterations=100, random_state=0
+    )
 
     def work() -> int:
         model.iterate()
