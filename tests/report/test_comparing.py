@@ -143,7 +143,10 @@ def test_an_array_of_one_value_is_a_fact_and_a_curve_is_none() -> None:
         bandwidth: np.ndarray = dataclasses.field(default_factory=lambda: np.array([0.5, 0.5]))
         clusters: np.ndarray = dataclasses.field(default_factory=lambda: np.array([1, 2]))
 
-    assert Curve((0.5,), 1.0).facts() == {"n": 100, "bandwidth": 0.5}
+        bandwidth_minus: float = 0.5
+        bandwidth_plus: float = 0.25
+
+    assert Curve((0.5,), 1.0).facts() == {"n": 100, "bandwidth": 0.5, "bandwidth_plus": 0.25}
 
 
 def test_backtests_stand_side_by_side_by_their_measures() -> None:

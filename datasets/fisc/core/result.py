@@ -195,7 +195,9 @@ class Result(Record):
         told = {
             n: v.flat[0] if getattr(v, "size", 0) and (v == v.flat[0]).all() else v for n, v in held.items()
         }
-        return {name: value for name, value in told.items() if isinstance(value, numbers.Real | str)}
+        plain = {name: value for name, value in told.items() if isinstance(value, numbers.Real | str)}
+        # The two sides of a cutoff are told apart only where they differ.
+        return {n: v for n, v in plain.items() if plain.get(n.rpartition("_")[0]) != v}
 
     def to_latex(
         self,
