@@ -74,10 +74,11 @@ def bm25(texts: list[str], truth: Any, new: list[str]) -> tuple[Any, Any]:
 
 def sentence_cosine(texts: list[str], truth: Any, new: list[str]) -> tuple[Any, Any]:
     """One cosine between the sentence vectors of text and description."""
+    from fisc.basir.sectors.embedding import label_vectors
     from fisc.basir.sectors.encoder import load_encoder
 
     encoder = load_encoder()
-    labels = encoder.labels(Taxonomy.default())
+    labels = label_vectors(Taxonomy.default(), encoder)
     vectors = np.stack([c.pooled for c in encoder.encode(texts + new)])
     scores = vectors @ labels.description.T
     return scores[: len(texts)], scores[len(texts) :]

@@ -235,14 +235,7 @@ def budget_day(
         inputs={"speech": "\n".join(said["text"]), "signals": past_signals.reset_index()},
     )  # fmt: skip
     return BudgetDay(
-        day,
-        read,
-        ranking,
-        skill,
-        headline,
-        held.rename_axis("sector"),
-        sector_stance(said, labels),
-        history,
+        day, read, ranking, skill, headline, held.rename_axis("sector"), sector_stance(said, labels), history
     )
 
 

@@ -13,14 +13,7 @@ from scipy import stats
 from fisc.basir.options import TestedBy
 from fisc.core import FloatArray, check_option
 
-__all__ = [
-    "bmp_t",
-    "corrado_z",
-    "event_tests",
-    "kolari_pynnonen_t",
-    "mean_cross_correlation",
-    "patell_z",
-]
+__all__ = ["bmp_t", "corrado_z", "event_tests", "kolari_pynnonen_t", "mean_cross_correlation", "patell_z"]
 
 
 def patell_z(scar: npt.ArrayLike, degrees: npt.ArrayLike) -> float:

@@ -13,14 +13,7 @@ import numpy.typing as npt
 from fisc.basir.options import Grade, RelevanceKind, ReturnGrade
 from fisc.core import DataError, FloatArray, check_array, check_option, check_seed, check_whole, renamed
 
-__all__ = [
-    "RELEVANCE_KINDS",
-    "NdcgExpectation",
-    "chance_corrected_ndcg",
-    "gains",
-    "ndcg",
-    "ndcg_expectation",
-]
+__all__ = ["RELEVANCE_KINDS", "NdcgExpectation", "chance_corrected_ndcg", "gains", "ndcg", "ndcg_expectation"]
 
 RELEVANCE_KINDS = get_args(RelevanceKind)
 ENUMERATE_UP_TO = 8

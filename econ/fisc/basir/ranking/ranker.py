@@ -241,10 +241,6 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         ----------
         X : table
             Signals by (budget, sector).
-
-        Returns
-        -------
-        Series
         """
         signals = signals_by_budget(X)
         raw, groups = self._scores(signals)
@@ -265,10 +261,6 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         ----------
         X : table
             Signals of one budget, by (budget, sector).
-
-        Returns
-        -------
-        Ranking
 
         Raises
         ------
@@ -417,10 +409,11 @@ def _centred(target: FloatArray, groups: ObjectArray) -> FloatArray:
 
 def _within(raw: FloatArray, method: str) -> FloatArray:
     """Return scores of one budget as they enter the expected return: standardised unless ridge."""
+    centred: FloatArray = raw - raw.mean()
     if method == "ridge":
-        return raw - raw.mean()
-    spread = raw.std()
-    return np.zeros_like(raw) if spread <= 1e-12 else (raw - raw.mean()) / spread
+        return centred
+    spread = float(raw.std())
+    return centred / spread if spread > 1e-12 else np.zeros(len(raw))
 
 
 def _slope(raw: FloatArray, target: FloatArray, groups: ObjectArray) -> float:

@@ -14,13 +14,7 @@ from scipy import stats
 
 from fisc.basir.options import RelevanceKind
 from fisc.basir.plots import plot_skill
-from fisc.basir.ranking.chance import (
-    RELEVANCE_KINDS,
-    chance_corrected_ndcg,
-    gains,
-    ndcg,
-    ndcg_expectation,
-)
+from fisc.basir.ranking.chance import RELEVANCE_KINDS, chance_corrected_ndcg, gains, ndcg, ndcg_expectation
 from fisc.basir.ranking.signals import budget_names
 from fisc.core import (
     DataError,

@@ -205,11 +205,7 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
         return self.fitted_.features.names
 
     def scores(self, texts: Iterable[str]) -> pd.DataFrame:
-        """Return the calibrated probability of every sector for every text.
-
-        Parameters
-        ----------
-        texts : sequence of str, or a Series, whose index is kept
+        """Return the calibrated probability of every sector for every text; the index of a Series is kept.
 
         Returns
         -------
@@ -221,16 +217,7 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
         return pd.DataFrame(found, columns=self.classes_, index=index)
 
     def predict(self, texts: Iterable[str]) -> list[list[str]]:
-        """Return the sectors of each text, the likeliest first; [] if it touches none.
-
-        Parameters
-        ----------
-        texts : sequence of str
-
-        Returns
-        -------
-        list of lists of str
-        """
+        """Return the sectors of each text, the likeliest first; [] if it touches none."""
         given = _check_texts(texts)
         return self.decide(self._checked().probabilities(given), given)
 
@@ -243,10 +230,6 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
             An answer of `scores`.
         texts : sequence of str
             The same texts.
-
-        Returns
-        -------
-        list of lists of str
         """
         values = np.asarray(probabilities, dtype=float)
         chosen, foreign = self._checked().decide(values, texts)
@@ -262,31 +245,12 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
         return [[names[j] for j in order[i] if chosen[i, j]] for i in range(len(values))]
 
     def score(self, texts: Iterable[str], labels: Iterable[Iterable[str]]) -> float:
-        """Return micro-F1 on labelled texts; `fisc.basir.cross_validate` gives intervals and more.
-
-        Parameters
-        ----------
-        texts : sequence of str
-        labels : sequence of lists of str
-
-        Returns
-        -------
-        float
-        """
+        """Return micro-F1 on labelled texts; `fisc.basir.cross_validate` gives intervals and more."""
         encode = self._checked().taxonomy.encode
         return f1_micro(encode(labels), encode(self.predict(texts)))
 
     def explain(self, text: str) -> Evidence:
-        """Return the words and sentences of one text that carried its sectors.
-
-        Parameters
-        ----------
-        text : str
-
-        Returns
-        -------
-        Evidence
-        """
+        """Return the words and sentences of one text that carried its sectors."""
         return explain(self._checked(), _check_texts([text])[0])
 
     def save(self, path: str | Path) -> Path:
@@ -296,10 +260,6 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
         ----------
         path : str or Path
             Folder to create; one that holds an earlier model is replaced at once.
-
-        Returns
-        -------
-        Path
 
         Raises
         ------
@@ -314,14 +274,6 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
     @classmethod
     def load(cls, path: str | Path) -> SectorClassifier:
         """Read a model that `save` wrote; nothing that the folder holds is executed.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        SectorClassifier
 
         Raises
         ------
@@ -343,10 +295,6 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
         path : str or Path
             File to write, usually with the ending ``.onnx``.
 
-        Returns
-        -------
-        Path
-
         Raises
         ------
         MissingExtraError
@@ -359,16 +307,7 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
         return out
 
     def use_onnx(self, path: str | Path) -> SectorClassifier:
-        """Encode with a graph that `export_onnx` wrote from now on; returns itself.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        SectorClassifier
-        """
+        """Encode with a graph that `export_onnx` wrote from now on; returns itself."""
         graph = open_graph(self._sentence_model(), Path(path))
         fitted = self.fitted_
         if fitted.features.tuned is not None:
@@ -453,10 +392,10 @@ def _check_texts(texts: Iterable[str]) -> list[str]:
         raise DataError(
             f"texts is one {type(texts).__name__}; expected a sequence of texts, so wrap it: [text]"
         )
-    if not isinstance(texts, Iterable):
-        raise DataError(f"texts is of type {type(texts).__name__}; expected a sequence of texts")
     if is_table(texts):
         raise DataError("texts is a table; give the column that holds the texts")
+    if not isinstance(texts, Iterable):
+        raise DataError(f"texts is of type {type(texts).__name__}; expected a sequence of texts")
     given = list(texts)
     if not given:
         raise DataError("no texts were given; expected at least one")

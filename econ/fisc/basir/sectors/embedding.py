@@ -101,15 +101,11 @@ def _encoded(taxonomy: Taxonomy, encoder: Encoder) -> LabelVectors:
 
 
 def phrase_scores(labels: LabelVectors, text: Encoded) -> FloatArray:
-    """Return the late interaction of each phrase with a text.
+    """Return the late interaction of each phrase with a text, shape (n_phrases,).
 
     Each word piece of the phrase takes the most similar word piece of the text, and the phrase
     scores the mean of these cosines (the MaxSim of Khattab and Zaharia, 2020, ColBERT, with the
     phrase as the query).
-
-    Returns
-    -------
-    ndarray, shape (n_phrases,)
     """
     best = (labels.token @ text.tokens.T).max(axis=1)
     sizes = np.diff(np.append(labels.first, len(labels.token)))
@@ -117,19 +113,7 @@ def phrase_scores(labels: LabelVectors, text: Encoded) -> FloatArray:
 
 
 def embedding_features(labels: LabelVectors, texts: Sequence[str], coded: Sequence[Encoded]) -> FloatArray:
-    """Score every (text, sector) pair.
-
-    Parameters
-    ----------
-    labels : LabelVectors
-    texts : sequence of str, length n
-    coded : sequence of Encoded, length n
-        The same texts as the sentence model sees them.
-
-    Returns
-    -------
-    ndarray, shape (n, n_sectors, len(EMBEDDING_FEATURES))
-    """
+    """Score every (text, sector) pair: shape (n, n_sectors, len(EMBEDDING_FEATURES))."""
     m = len(labels.name)
     starts = np.searchsorted(labels.owner, np.arange(m))
     out = np.zeros((len(texts), m, len(EMBEDDING_FEATURES)))

@@ -53,14 +53,7 @@ class Encoded:
 
 
 class Encoder:
-    """A sentence-transformers model that also returns its token vectors.
-
-    Parameters
-    ----------
-    model : SentenceTransformer
-    source : str
-        Where it came from: a name, a path, or the package that ships it.
-    """
+    """A sentence-transformers model that also returns its token vectors."""
 
     def __init__(self, model: SentenceTransformer, source: str):
         self.model = model
@@ -81,18 +74,7 @@ class Encoder:
         )
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """Encode texts, in batches of similar length, on one pass of the model.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            Texts longer than `max_tokens` word pieces are cut there; the callers work on windows of
-            sixty words, so that nothing is lost.
-
-        Returns
-        -------
-        list of Encoded, in the order of `texts`
-        """
+        """Encode texts, in batches of similar length; what exceeds `max_tokens` word pieces is cut off."""
         missing = list(dict.fromkeys(t for t in texts if t not in self._seen))
         fresh = dict(zip(missing, self.run(missing), strict=True)) if missing else {}
         out = [fresh[t] if t in fresh else self._seen[t] for t in texts]
@@ -158,18 +140,10 @@ def _batches(order: IntArray, lengths: list[int]) -> list[list[int]]:
 
 @functools.lru_cache(maxsize=4)
 def load_encoder(name: str | None = None) -> Encoder:
-    """Load a sentence model.
+    """Load a sentence model by its sentence-transformers name or from a folder.
 
-    Parameters
-    ----------
-    name : str, optional
-        A sentence-transformers name or a folder. By default the model ``all-MiniLM-L6-v2``: from the
-        local cache of the hub, from the hub if it can be reached, otherwise from the ``minilm`` extra,
-        which ships the same weights.
-
-    Returns
-    -------
-    Encoder
+    By default ``all-MiniLM-L6-v2``: from the local cache of the hub, from the hub if it can be reached,
+    otherwise from the ``minilm`` extra, which ships the same weights.
 
     Raises
     ------

@@ -73,12 +73,7 @@ class _Phrase:
 class LexicalIndex:
     """Phrases and label documents of a taxonomy, ready to be matched against texts.
 
-    Parameters
-    ----------
-    taxonomy : Taxonomy
-    texts : sequence of str
-        Texts whose word frequencies set the inverse document frequencies, together with the label
-        documents; may be empty.
+    The word frequencies of `texts` and of the label documents set the inverse document frequencies.
     """
 
     def __init__(self, taxonomy: Taxonomy, texts: Sequence[str] = ()):
@@ -153,16 +148,7 @@ class LexicalIndex:
         return found
 
     def features(self, texts: Sequence[str]) -> FloatArray:
-        """Score every (text, sector) pair.
-
-        Parameters
-        ----------
-        texts : sequence of str, length n
-
-        Returns
-        -------
-        ndarray, shape (n, n_sectors, len(LEXICAL_FEATURES))
-        """
+        """Score every (text, sector) pair: shape (n, n_sectors, len(LEXICAL_FEATURES))."""
         n, m = len(texts), len(self.taxonomy)
         out = np.zeros((n, m, len(LEXICAL_FEATURES)))
         if n == 0:

@@ -44,17 +44,7 @@ class Parity:
 
 
 class OnnxEncoder(Encoder):
-    """An encoder whose forward pass runs in onnxruntime.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Whose tokenizer and identity it takes over.
-    path : Path
-        The ONNX file.
-    threads : int
-        Threads of onnxruntime.
-    """
+    """An encoder whose forward pass runs in onnxruntime."""
 
     def __init__(self, encoder: Encoder, path: Path, *, threads: int = 1):
         super().__init__(encoder.model, encoder.source)
@@ -75,16 +65,6 @@ class OnnxEncoder(Encoder):
 
 def export_encoder(encoder: Encoder, path: Path) -> Path:
     """Write a sentence model as ONNX and check that it gives the same vectors.
-
-    Parameters
-    ----------
-    encoder : Encoder
-    path : Path
-        File to write, by custom with the ending ``.onnx``.
-
-    Returns
-    -------
-    Path
 
     Raises
     ------
@@ -147,17 +127,7 @@ def export_encoder(encoder: Encoder, path: Path) -> Path:
 
 
 def check_parity(encoder: Encoder, other: Encoder, texts: Sequence[str] = PROBES) -> Parity:
-    """Compare the vectors of two engines on texts of different lengths.
-
-    Parameters
-    ----------
-    encoder, other : Encoder
-    texts : tuple of str
-
-    Returns
-    -------
-    Parity
-    """
+    """Compare the vectors of two engines on texts of different lengths."""
     left, right = encoder.run(texts), other.run(texts)
     pooled = min(float(a.pooled @ b.pooled) for a, b in zip(left, right, strict=True))
     tokens = min(float((a.tokens * b.tokens).sum(axis=1).min()) for a, b in zip(left, right, strict=True))

@@ -150,10 +150,6 @@ class Taxonomy(Record):
         label : str
             A sector name or another known name; case and punctuation do not matter.
 
-        Returns
-        -------
-        str
-
         Raises
         ------
         OptionError
@@ -217,10 +213,6 @@ class Taxonomy(Record):
         ----------
         other : Taxonomy
             Its median number of phrases a sector is the limit; without descriptions there, none are kept.
-
-        Returns
-        -------
-        Taxonomy
         """
         if other.sectors == self.sectors:
             return self
@@ -254,10 +246,6 @@ class Taxonomy(Record):
         level : {"macro", "sector", "industry"}
             12 macro-economic sectors, 22 sectors or 59 industries. The words of the levels below serve
             as keywords.
-
-        Returns
-        -------
-        Taxonomy
         """
         check_option("level", level, get_args(NseLevel))
         frame = load_nse_industries()
@@ -283,10 +271,6 @@ class Taxonomy(Record):
             ``other_names``; the last three hold phrases, as lists or with ";" between.
         title : str
             Name of the classification.
-
-        Returns
-        -------
-        Taxonomy
 
         Raises
         ------

@@ -97,15 +97,6 @@ def find_amounts(text: str) -> list[Amount]:
 def parse_number_words(words: str) -> float:
     """Return the number that English words say.
 
-    Parameters
-    ----------
-    words : str
-        Such as "one and a half", "twenty-five", "nineteen hundred".
-
-    Returns
-    -------
-    float
-
     Examples
     --------
     >>> parse_number_words("five thousand two hundred and ten"), parse_number_words("one and a half")

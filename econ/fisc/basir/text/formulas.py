@@ -23,15 +23,6 @@ _FORMULAS = re.compile(
 def mute_formulas(text: str) -> str:
     """Replace set phrases by blanks of the same length, so that places in the text stay valid.
 
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-        Of the same length.
-
     Examples
     --------
     >>> mute_formulas("The House will note a house tax.").split()

@@ -29,15 +29,8 @@ _LATIN_WORD = re.compile(r"[A-Za-zÀ-ÿ]+")
 def share_of_english(text: str) -> float:
     """Guess how English a text is from its letters and its commonest words.
 
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    float
-        0 (another language) to 1 (English). Lists of nouns without any common word count as English as
-        long as they are in Latin letters, so that a heading such as "Steel, cement, tyres" passes.
+    0 is another language, 1 English. Lists of nouns without any common word count as English as long as
+    they are in Latin letters, so that a heading such as "Steel, cement, tyres" passes.
 
     Examples
     --------

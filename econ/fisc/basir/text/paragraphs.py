@@ -83,17 +83,6 @@ class SplitReport:
 def clean_lines(text: str) -> tuple[str, int]:
     r"""Repair what text extraction breaks: hyphens and spaces at line joins, odd blanks, glued words.
 
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-        The cleaned text; line breaks are kept.
-    int
-        Number of glued words that were separated.
-
     Examples
     --------
     >>> clean_lines("The infra-\nstructure of roads.We honour it, thehonour is ours.")
@@ -132,15 +121,6 @@ def split_paragraphs(text: str) -> tuple[list[Paragraph], SplitReport]:
 
     Printed numbers mark paragraphs where they run upward; otherwise lines do. Contents before the
     opening words and annexures after the speech are left out and counted.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    list of Paragraph
-    SplitReport
 
     Examples
     --------

@@ -115,33 +115,12 @@ def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | 
 
 
 def opening(content: bytes, name: str) -> str:
-    """Return the first 6,000 characters of a speech, for its date and to tell it from others.
-
-    Parameters
-    ----------
-    content : bytes
-        A PDF or a text.
-    name : str
-        For the message of an error.
-
-    Returns
-    -------
-    str
-    """
+    """Return the first 6,000 characters of a speech, for its date and to tell it from others."""
     return "\n".join(_pages(content, name))[:6000]
 
 
 def stated_budget_year(text: str) -> str | None:
     """Return the financial year that the opening of a speech says it is for, e.g. "2013-14".
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str or None
-        None if the opening names none.
 
     Examples
     --------
@@ -180,14 +159,6 @@ def _content(source: str | Path | bytes) -> tuple[bytes, str]:
 
 def download(address: str) -> bytes:
     """Fetch what stands at an http(s) address.
-
-    Parameters
-    ----------
-    address : str
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------

@@ -90,13 +90,7 @@ def find_stance(text: str) -> list[Stance]:
 
 
 def stance_score(text: str, subject: str) -> float:
-    """Return the balance of a text: (up - down) / (up + down), in -1..1; 0 if it says nothing.
-
-    Parameters
-    ----------
-    text : str
-    subject : {"tax", "spending"}
-    """
+    """Return the balance of a text: (up - down) / (up + down), in -1..1; 0 if it says nothing."""
     directions = [s.direction for s in find_stance(text) if s.subject == subject]
     return sum(directions) / len(directions) if directions else 0.0
 

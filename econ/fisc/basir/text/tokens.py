@@ -65,16 +65,7 @@ def stem(word: str) -> str:
 
 
 def tokenize(text: str) -> list[Token]:
-    """Split a text into tokens; hyphens and apostrophes separate words, a possessive s is dropped.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    list of Token
-    """
+    """Split a text into tokens; hyphens and apostrophes separate words, a possessive s is dropped."""
     tokens = []
     for match in _WORD.finditer(text):
         word = match.group()
@@ -114,18 +105,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 def windows(text: str, max_words: int = 60) -> list[tuple[int, int]]:
     """Group neighbouring sentences into windows of at most `max_words` words.
 
-    A sentence longer than that is cut at word boundaries, so that nothing is left out.
-
-    Parameters
-    ----------
-    text : str
-    max_words : int
-        Upper limit of words in a window.
-
-    Returns
-    -------
-    list of (int, int)
-        Character offsets, in order, covering every sentence.
+    A sentence longer than that is cut at word boundaries, so that nothing is left out. Character offsets, in order.
     """
     pieces: list[tuple[int, int, int]] = []
     for a, b in sentences(text):
