@@ -265,7 +265,7 @@ class Agent:
             f"Training of {self.name}", body=self.summary(), figures=figures, provenance=self.card.provenance
         )
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         return self.section()._repr_html_()
 
     def __repr__(self) -> str:

@@ -97,7 +97,7 @@ def _write(result: Any, out: Path | None, title: str) -> None:
 @app.command()
 def train(
     prices: Prices,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model and its checkpoint.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model; its checkpoint lies beside it.")],
     algorithm: Algorithm = "ppo",
     network: Network = "mlp",
     reward: RewardName = "differential_sharpe",
