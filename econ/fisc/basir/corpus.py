@@ -1,4 +1,4 @@
-"""The data set `budget-speeches`: a folder or web page of speeches to one row a paragraph."""
+"""The data set `budget-speeches`: a folder or web page of speeches to one row for each paragraph."""
 
 from __future__ import annotations
 

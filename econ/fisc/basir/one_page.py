@@ -44,7 +44,7 @@ class BudgetDay(Result):
     skill : Backtest
         Past skill of the method that ranked, on budgets it had not seen.
     headline : DataFrame
-        One row an asset of the ranking: rank, expected_pct, low_pct, high_pct, call, mentions (per 1,000 words),
+        One row for each asset of the ranking: rank, expected_pct, low_pct, high_pct, call, mentions (per 1,000 words),
         surprise, para (printed number of the strongest paragraph), why (its sentence), new (its novelty, 0..1).
     attention : DataFrame
         mentions and surprise of each sector in this speech.

@@ -62,7 +62,7 @@ def plot_attention_map(mentions: pd.DataFrame, ax: Axes | None = None, *, sector
 
 @style.styled
 def plot_event_strips(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw abnormal returns on the first day of the window: one row an asset, one dot an event."""
+    """Draw abnormal returns on the first day of the window: one row for each asset, one dot for each event."""
     first = frame[frame["day"] == frame["day"].min()]
     order = first.groupby("asset")["abnormal_pct"].mean().sort_values()
     ax = style.axes_of(ax, 7.0, 0.26 * len(order) + 1.3)

@@ -29,7 +29,7 @@ class Placebo(Result):
     Attributes
     ----------
     table : DataFrame
-        One row an event: variance_ratio, p_value (share of placebo days that moved at least as much),
+        One row for each event: variance_ratio, p_value (share of placebo days that moved at least as much),
         spread_pct (standard deviation of abnormal returns across sectors) and its p_value.
     draws : DataFrame
         variance_ratio and spread_pct of the placebo days.
@@ -51,7 +51,7 @@ class Placebo(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row an event."""
+        """Return one row for each event."""
         return self.table
 
     def plot(self, ax: Axes | None = None) -> Axes:

@@ -31,7 +31,7 @@ class Backtest(Result):
     ----------
     score : RankingScore
     forecasts : DataFrame
-        One row a budget and sector: score, expected_pct, low_pct, high_pct, call, actual_pct (relative to the
+        One row for each budget and sector: score, expected_pct, low_pct, high_pct, call, actual_pct (relative to the
         other sectors), trained_to (last budget learned from).
     coverage : float
         Share of outcomes inside their interval, 0..1.
@@ -184,7 +184,7 @@ def compare_rankers(
     first: int = 3,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Return one row a method with its walk-forward skill, baselines beside the learned ones.
+    """Return one row for each method with its walk-forward skill, baselines beside the learned ones.
 
     Parameters
     ----------

@@ -119,9 +119,11 @@ def gains(relevance: npt.ArrayLike, relevance_kind: RelevanceKind) -> FloatArray
     [2.0, 1.0, 3.0]
     """
     check_option("relevance_kind", relevance_kind, RELEVANCE_KINDS)
-    r = check_array("relevance", relevance, what="one value an item", missing=True)
+    r = check_array("relevance", relevance, what="one value for each item", missing=True)
     if r.ndim != 1 or r.size < 2:
-        raise DataError(f"relevance has shape {r.shape}; expected one value an item for at least two items")
+        raise DataError(
+            f"relevance has shape {r.shape}; expected one value for each item for at least two items"
+        )
     if not np.isfinite(r).all():
         raise DataError(
             f"{int((~np.isfinite(r)).sum())} of {r.size} relevance values are missing; drop those items first"
@@ -276,8 +278,8 @@ def _discounts(n: int, k: int | None) -> FloatArray:
 
 
 def _checked(gain: npt.ArrayLike, score: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    g = check_array("relevance", gain, what="one value an item", missing=True)
-    s = check_array("score", score, what="one value an item", missing=True)
+    g = check_array("relevance", gain, what="one value for each item", missing=True)
+    s = check_array("score", score, what="one value for each item", missing=True)
     if g.ndim != 1 or g.shape != s.shape:
         raise DataError(
             f"relevance has shape {g.shape} and score {s.shape}; expected two vectors of one length"

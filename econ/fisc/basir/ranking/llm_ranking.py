@@ -62,7 +62,7 @@ class PairwiseRanking(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a sector, best first."""
+        """Return one row for each sector, best first."""
         return self.frame
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -239,7 +239,7 @@ def memorisation_probe(client: Client, date: str, outcomes: Mapping[str, float])
     -------
     dict
         asked, right, accuracy, p_value (one-sided binomial against a coin): a small p-value means that the
-        model knows the outcome, so that this budget is no test of it.
+        model knows the outcome, so that this budget cannot test it.
 
     Raises
     ------

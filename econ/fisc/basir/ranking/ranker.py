@@ -11,6 +11,15 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from fisc.basir.plots import plot_ranking
+from fisc.basir.ranking.relative import (
+    centred,
+    conformal_quantile,
+    lambdamart,
+    ridge,
+    slope,
+    standardised,
+    within,
+)
 from fisc.basir.ranking.signals import budget_names, returns_by_budget, signals_by_budget
 from fisc.core import (
     DataError,
@@ -23,7 +32,6 @@ from fisc.core import (
     nearest,
     record,
     renamed,
-    require,
 )
 from fisc.report import Figure, Result, Section, Table
 
@@ -82,7 +90,7 @@ class Ranking(Result):
         return "\n".join([head, *rows])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a sector, best first."""
+        """Return one row for each sector, best first."""
         return self.frame
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -202,8 +210,8 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
             raise DataError(
                 f"{len(self.budgets_)} past budgets with returns; at least {LEAST_BUDGETS} are needed to learn"
             )
-        values = _standardised(frame, groups)
-        relative = _centred(np.asarray(target, dtype=np.float64), groups)
+        values = standardised(frame, groups)
+        relative = centred(np.asarray(target, dtype=np.float64), groups)
         scale = _scale(signals)[known]
         self.columns_ = list(frame.columns)
         self.penalty_ = self._best_penalty(values, relative, groups) if self.method == "ridge" else None
@@ -216,11 +224,11 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
             )
         for budget in self.budgets_:
             test = groups == budget
-            slope = (
-                _slope(raw_left_out[~test], relative[~test], groups[~test]) if self.method != "ridge" else 1.0
+            rest = (
+                slope(raw_left_out[~test], relative[~test], groups[~test]) if self.method != "ridge" else 1.0
             )
-            left_out[test] = slope * _within(raw_left_out[test], self.method)
-        self.slope_ = _slope(raw_left_out, relative, groups) if self.method != "ridge" else 1.0
+            left_out[test] = rest * within(raw_left_out[test], self.method)
+        self.slope_ = slope(raw_left_out, relative, groups) if self.method != "ridge" else 1.0
         residual = relative - left_out
         self.residuals_ = pd.DataFrame(
             {
@@ -230,7 +238,7 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
                 "scale": scale,
             }
         )
-        self.quantile_ = _conformal_quantile(np.abs(residual) / scale, self.level)
+        self.quantile_ = conformal_quantile(np.abs(residual) / scale, self.level)
         self.model_ = self._learn(values, relative, groups)
         return self
 
@@ -246,7 +254,7 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
         raw, groups = self._scores(signals)
         out = np.zeros(len(raw))
         for budget in dict.fromkeys(groups.tolist()):
-            out[groups == budget] = self.slope_ * _within(raw[groups == budget], self.method)
+            out[groups == budget] = self.slope_ * within(raw[groups == budget], self.method)
         return pd.Series(out, index=signals.index, name="expected_pct")
 
     def score_order(self, X: TableLike) -> pd.Series[float]:
@@ -323,13 +331,13 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
             raise DataError("this SectorRanker is not fitted; call fit(X, y) first")
         frame = self._chosen(X)
         groups = _budgets(frame)
-        return self._raw(self.model_, _standardised(frame, groups)), groups
+        return self._raw(self.model_, standardised(frame, groups)), groups
 
     def _learn(self, values: FloatArray, target: FloatArray, groups: ObjectArray) -> FloatArray | Booster:
         if self.method == "ridge":
-            return _ridge(values, target, float(self.penalty_ or 0.0))
+            return ridge(values, target, float(self.penalty_ or 0.0))
         if self.method == "lambdamart":
-            return _lambdamart(values, target, groups, self.random_state)
+            return lambdamart(values, target, groups, self.random_state)
         return np.ones(1)
 
     def _raw(self, model: FloatArray | Booster, values: FloatArray) -> FloatArray:
@@ -344,7 +352,7 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
             for budget in self.budgets_:
                 test = groups == budget
                 error += float(
-                    ((target[test] - values[test] @ _ridge(values[~test], target[~test], penalty)) ** 2).sum()
+                    ((target[test] - values[test] @ ridge(values[~test], target[~test], penalty)) ** 2).sum()
                 )
             if error < least:
                 best, least = penalty, error
@@ -363,7 +371,7 @@ class SectorRanker(BaseEstimator):  # type: ignore[misc]
     def _why(self, X: pd.DataFrame, groups: ObjectArray) -> list[str]:
         """Name the signal that moves each sector most, with its standard score."""
         frame = self._chosen(X)
-        values = _standardised(frame, groups)
+        values = standardised(frame, groups)
         weight = self.model_ if isinstance(self.model_, np.ndarray) else np.ones(values.shape[1])
         top = np.abs(values * weight).argmax(axis=1)
         return [f"{frame.columns[k]} {values[i, k]:+.1f} sd" for i, k in enumerate(top)]
@@ -383,74 +391,3 @@ def _scale(signals: pd.DataFrame) -> FloatArray:
     if not usable.any():
         raise DataError("volatility is missing or zero throughout; drop the column")
     return np.where(usable, volatility, np.nanmedian(volatility))
-
-
-def _standardised(frame: pd.DataFrame, groups: ObjectArray) -> FloatArray:
-    """Return signals as standard scores within each budget; a missing signal becomes 0, the average."""
-    values = frame.to_numpy(dtype=float).copy()
-    for budget in dict.fromkeys(groups.tolist()):
-        rows = groups == budget
-        block = values[rows]
-        known = np.isfinite(block)
-        count = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, block, 0.0).sum(axis=0) / count
-        centred = np.where(known, block - mean, 0.0)
-        spread = np.sqrt((centred**2).sum(axis=0) / count)
-        values[rows] = centred / np.where(spread > 1e-12, spread, 1.0)
-    return values
-
-
-def _centred(target: FloatArray, groups: ObjectArray) -> FloatArray:
-    out = np.asarray(target, dtype=float).copy()
-    for budget in dict.fromkeys(groups.tolist()):
-        out[groups == budget] -= out[groups == budget].mean()
-    return out
-
-
-def _within(raw: FloatArray, method: str) -> FloatArray:
-    """Return scores of one budget as they enter the expected return: standardised unless ridge."""
-    centred: FloatArray = raw - raw.mean()
-    if method == "ridge":
-        return centred
-    spread = float(raw.std())
-    return centred / spread if spread > 1e-12 else np.zeros(len(raw))
-
-
-def _slope(raw: FloatArray, target: FloatArray, groups: ObjectArray) -> float:
-    """Return the return per standard score, not below 0: a signal is not turned round by its own past."""
-    z = np.concatenate([_within(raw[groups == b], "") for b in dict.fromkeys(groups.tolist())])
-    y = np.concatenate([target[groups == b] for b in dict.fromkeys(groups.tolist())])
-    return max(float(z @ y / max(z @ z, 1e-12)), 0.0)
-
-
-def _ridge(values: FloatArray, target: FloatArray, penalty: float) -> FloatArray:
-    p = values.shape[1]
-    return np.asarray(
-        np.linalg.solve(values.T @ values + penalty * np.eye(p), values.T @ target), dtype=np.float64
-    )
-
-
-def _lambdamart(values: FloatArray, target: FloatArray, groups: ObjectArray, seed: int) -> Booster:
-    """Fit boosted trees for the order within budgets; labels are quintiles of the return."""
-    lightgbm = require("lightgbm", extra="basir")
-    order = np.argsort(groups, kind="stable")
-    sizes = np.unique(groups[order], return_counts=True)[1]
-    grades = np.zeros(len(target), dtype=int)
-    for budget in np.unique(groups):
-        rows = np.flatnonzero(groups == budget)
-        position = target[rows].argsort(kind="stable").argsort(kind="stable")
-        grades[rows] = 5 * position // len(rows)
-    model = lightgbm.LGBMRanker(
-        objective="lambdarank", n_estimators=30, learning_rate=0.05, num_leaves=7, min_child_samples=20,
-        reg_lambda=10.0, label_gain=[0, 1, 3, 7, 15], random_state=seed, deterministic=True, force_row_wise=True,
-        n_jobs=1, verbose=-1,
-    )  # fmt: skip
-    booster: Booster = model.fit(values[order], grades[order], group=sizes.tolist()).booster_
-    return booster
-
-
-def _conformal_quantile(sizes: FloatArray, level: float) -> float:
-    """Return the ceil((n + 1) level)-th smallest residual size; the largest if n is too small."""
-    ordered = np.sort(sizes)
-    k = int(np.ceil((len(ordered) + 1) * level))
-    return float(ordered[min(k, len(ordered)) - 1])

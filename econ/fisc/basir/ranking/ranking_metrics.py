@@ -51,10 +51,10 @@ class RankingScore(Result):
     Attributes
     ----------
     table : DataFrame
-        One row a metric: mean over budgets, low and high (95 % interval by resampling budgets), chance
+        One row for each metric: mean over budgets, low and high (95 % interval by resampling budgets), chance
         (what a random ranking scores), budgets (that the metric could be computed for).
     by_budget : DataFrame
-        One row a budget: items, ndcg, ndcg_chance, ndcg_corrected, kendall_tau, spearman, precision_k and
+        One row for each budget: items, ndcg, ndcg_chance, ndcg_corrected, kendall_tau, spearman, precision_k and
         their chance levels, sign_accuracy, long_short_pct.
     relevance_kind : str
         How returns became gains; see `fisc.basir.ranking.chance.gains`.
@@ -80,7 +80,7 @@ class RankingScore(Result):
         return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a budget."""
+        """Return one row for each budget."""
         return self.by_budget
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -211,8 +211,8 @@ def _groups(
         y = out.loc[shared[0], shared[1]].to_numpy(dtype=float)
         s = said.loc[shared[0], shared[1]].to_numpy(dtype=float)
         return {name: (y[i], s[i]) for i, name in enumerate(budget_names(shared[0]))}, int(y.size)
-    y = check_array("returns", returns, what="one return an item", missing=True)
-    s = check_array("scores", scores, what="one score an item", missing=True)
+    y = check_array("returns", returns, what="one return for each item", missing=True)
+    s = check_array("scores", scores, what="one score for each item", missing=True)
     if y.ndim != 1 or y.shape != s.shape:
         raise DataError(
             f"returns has shape {y.shape} and scores {s.shape}; expected two vectors of one length"

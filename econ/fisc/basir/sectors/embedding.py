@@ -135,7 +135,7 @@ def embedding_features(labels: LabelVectors, texts: Sequence[str], coded: Sequen
 
 
 def _clause_vectors(raw: str, text: Encoded) -> Float32Array:
-    """Return one vector a clause: the mean of its word pieces, in the context of the whole text.
+    """Return one vector for each clause: the mean of its word pieces, in the context of the whole text.
 
     Several sectors in one sentence average out in its single vector; a clause mostly has one.
     """

@@ -112,7 +112,7 @@ class Evidence(Result):
         return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a match: sector, score, predicted, words, phrase, how, weight, start, end, sentence."""
+        """Return one row for each match: sector, score, predicted, words, phrase, how, weight, start, end, sentence."""
         columns = "sector score predicted words phrase how weight start end sentence".split()
         rows = [
             [s.sector, s.score, s.predicted, self.text[m.start : m.end], m.phrase, m.how, m.weight, m.start, m.end,

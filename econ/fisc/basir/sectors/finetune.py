@@ -60,7 +60,7 @@ def finetune_encoder(
     """Return a copy of the sentence model trained to bring texts near their sectors.
 
     The loss is the multiple-negatives ranking loss (Henderson et al., 2017): within a batch a text
-    shall be nearer to its own sector than to those of the other texts. Same `random_state`, same
+    should be nearer to its own sector than to those of the other texts. Same `random_state`, same
     weights: the run uses one thread and leaves the global random states as it found them. Targets are
     0/1, shape (n_texts, n_sectors).
 

@@ -84,7 +84,7 @@ class Attention(Result):
         return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a speech and sector: date, sector, mentions, surprise."""
+        """Return one row for each speech and sector: date, sector, mentions, surprise."""
         long = self.mentions.rename_axis("date").reset_index()
         long = long.melt("date", var_name="sector", value_name="mentions")
         other = self.surprise.rename_axis("date").reset_index()
@@ -130,7 +130,7 @@ def attention(
     Parameters
     ----------
     speeches : table or mapping
-        Columns ``date`` and ``text``, one row a paragraph (as the builder ``budget-speeches`` writes), or a
+        Columns ``date`` and ``text``, one row for each paragraph (as the builder ``budget-speeches`` writes), or a
         mapping of dates to the answers of `read_speech` or to plain texts.
     taxonomy : Taxonomy, optional
         The 81 sectors by default.

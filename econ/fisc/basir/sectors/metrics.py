@@ -114,9 +114,9 @@ class ClassificationScore(Result):
     Attributes
     ----------
     table : DataFrame
-        One row a metric: value, low, high (95 % interval). Macro-F1 is over the sectors that occur.
+        One row for each metric: value, low, high (95 % interval). Macro-F1 is over the sectors that occur.
     by_sector : DataFrame
-        One row a sector: texts, found, precision, recall, f1.
+        One row for each sector: texts, found, precision, recall, f1.
     texts, without_sector : int
         Number of texts, and of those without a sector.
     wrongly_labelled : float

@@ -46,7 +46,7 @@ class SpeechSectors(Result):
     paragraphs : DataFrame
         paragraph, part, page, text; an answer of `read_speech`.
     evidence : tuple of Evidence
-        One a paragraph.
+        One for each paragraph.
     labels : tuple of int
         Paragraph number to show: the printed one where the speech has it.
     title : str
@@ -73,7 +73,7 @@ class SpeechSectors(Result):
         return Counter(s.sector for e in self.evidence for s in e.predicted)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a paragraph and sector.
+        """Return one row for each paragraph and sector.
 
         Columns paragraph, printed (its number in the speech), part, page, sector, score, words, sentence, and
         rupees (the largest amount in that sentence).

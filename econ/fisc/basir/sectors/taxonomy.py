@@ -171,7 +171,7 @@ class Taxonomy(Record):
         Parameters
         ----------
         labels : iterable of iterables of str
-            One list of sector names a text; an empty list means that the text has no sector.
+            One list of sector names for each text; an empty list means that the text has no sector.
 
         Returns
         -------
@@ -200,7 +200,7 @@ class Taxonomy(Record):
         return [[names[j] for j in row.nonzero()[0]] for row in matrix]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a sector: sector, macro, description, keywords, aliases, other_names (";" between)."""
+        """Return one row for each sector: sector, macro, description, keywords, aliases, other_names (";" between)."""
         rows = [
             {k: v if isinstance(v, str) else ";".join(v) for k, v in vars(s).items()} for s in self.sectors
         ]

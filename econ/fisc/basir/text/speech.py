@@ -39,7 +39,7 @@ def read_speech(path_or_url_or_bytes: str | Path | bytes, date: str | dt.date | 
     Returns
     -------
     DataFrame
-        One row a paragraph of 15 to 250 words: paragraph (1, 2, ...), part ("A", "B" or ""), page (from 1;
+        One row for each paragraph of 15 to 250 words: paragraph (1, 2, ...), part ("A", "B" or ""), page (from 1;
         1 throughout for a text without page breaks), text. ``.attrs`` holds date, numbers (the numbers
         printed in the speech, None where there is none) and notes on what was cut or repaired.
 
