@@ -44,6 +44,8 @@ from .cards import card as card
 from .cards import catalogue as catalogue
 from .equities import load_sp500 as load_sp500
 from .equities import load_sp500_index as load_sp500_index
+from .governors import load_governor_elections as load_governor_elections
+from .governors import load_governor_incomes as load_governor_incomes
 from .population import GB2 as GB2
 from .population import load_employment_by_age as load_employment_by_age
 from .population import load_incomes as load_incomes

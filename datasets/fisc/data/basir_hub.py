@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from fisc.core.frames import TableLike, as_frame
 from fisc.core.history import attach, record
 from fisc.core.locations import cache_dir, offline
 from fisc.data.budgets import load_sectors
+from fisc.data.download import get_url
 
 __all__ = ["BASIR_REPOSITORY", "fetch_basir", "leakage", "read_basir"]
 
@@ -26,7 +25,6 @@ BASIR_REPOSITORY = "sohomghosh/BASIR_Budget_Assisted_Sectoral_Impact_Ranking"
 BASIR_LICENCE = "CC-BY-NC-SA-4.0"
 HUB = "https://huggingface.co"
 COLUMNS = ("id", "date", "budget_year", "text", "sectors", "performance", "split")
-MAX_BYTES = 200_000_000
 
 # Names under which a field of ours may stand in the authors' files, in order of trust.
 FIELD_NAMES: dict[str, tuple[str, ...]] = {
@@ -322,7 +320,7 @@ def _download(repository: str, hub: str) -> tuple[list[tuple[str, bytes]], str]:
         raise OfflineError(
             f"FISC_OFFLINE is set, so {hub}/datasets/{repository} is not fetched; give path= to a local copy"
         )
-    described = json.loads(_get_url(f"{hub}/api/datasets/{repository}"))
+    described = json.loads(get_url(f"{hub}/api/datasets/{repository}"))
     names = [
         s["rfilename"] for s in described.get("siblings", []) if s["rfilename"].endswith((".json", ".jsonl"))
     ]
@@ -333,7 +331,7 @@ def _download(repository: str, hub: str) -> tuple[list[tuple[str, bytes]], str]:
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for name in names:
-        content = _get_url(f"{hub}/datasets/{repository}/resolve/main/{name}")
+        content = get_url(f"{hub}/datasets/{repository}/resolve/main/{name}")
         with atomic_write(folder / _flat(name), "wb") as handle:
             handle.write(content)
         files.append((name, content))
@@ -344,21 +342,3 @@ def _download(repository: str, hub: str) -> tuple[list[tuple[str, bytes]], str]:
 
 def _flat(name: str) -> str:
     return name.replace("/", "__")
-
-
-def _get_url(address: str) -> bytes:
-    if not address.startswith(("https://", "http://")):
-        raise DataError(f"{address} is not an http(s) address")
-    request = urllib.request.Request(address, headers={"User-Agent": "fisc"})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            content: bytes = answer.read(MAX_BYTES)
-            return content
-    except urllib.error.HTTPError as error:
-        raise DataError(
-            f"{address} answers {error.code}; check the repository's name, or give path= to a local copy"
-        ) from error
-    except (urllib.error.URLError, OSError) as error:
-        raise OfflineError(
-            f"{address} cannot be reached ({getattr(error, 'reason', error)}); give path= to a local copy"
-        ) from error

@@ -1,3 +1,5 @@
+from .applications import governor_elections as governor_elections
+from .applications import governor_incomes as governor_incomes
 from .bands import Limits as Limits
 from .covariate_balance import balance as balance
 from .density import DensityTest as DensityTest
