@@ -160,7 +160,7 @@ def _read(file: Path) -> pd.DataFrame:
 
 def _tidy(raw: pd.DataFrame, file: Path) -> pd.DataFrame:
     """Return general elections in which both parties won votes, in our columns, sorted."""
-    frame = raw.rename(columns=_COLUMNS)
+    frame: pd.DataFrame = raw.rename(columns=_COLUMNS)
     missing = [ours for ours in _COLUMNS.values() if ours not in frame]
     if missing:
         raise DataError(f"{file} lacks the columns {missing}; give a copy of {RETURNS_URL}")
@@ -170,6 +170,6 @@ def _tidy(raw: pd.DataFrame, file: Path) -> pd.DataFrame:
     numbers = frame.drop(columns="state").apply(pd.to_numeric, errors="coerce")
     usable = (numbers["democratic_votes"] > 0) & (numbers["republican_votes"] > 0)
     usable &= (numbers["year"] >= FIRST_YEAR) & numbers["county_fips"].notna()
-    kept = numbers[usable].astype("int64")
+    kept: pd.DataFrame = numbers[usable].astype("int64")
     kept.insert(1, "state", frame.loc[usable, "state"].astype(str))
-    return kept.sort_values(list(kept.columns)).reset_index(drop=True)
+    return kept.sort_values(list(kept.columns), ignore_index=True)
