@@ -19,6 +19,7 @@ from fisc.core.errors import CorruptFileError, DataError, nearest
 from fisc.core.files import PART, atomic_write, fingerprint, locked, sha256_file
 from fisc.core.history import provenance, version
 from fisc.core.locations import folder
+from fisc.core.result import Record
 from fisc.data.cards import Card, card, catalogue
 
 __all__ = ["Built", "Check", "Part", "build", "buildable", "verify"]
@@ -47,7 +48,7 @@ class Part:
 
 
 @dataclasses.dataclass(frozen=True)
-class Built:
+class Built(Record):
     """What `build` did.
 
     Attributes

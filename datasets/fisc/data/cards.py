@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import fisc
 from fisc.core.errors import DataError, nearest
+from fisc.core.result import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ _OWN = Path(__file__).with_name("cards.toml")
 
 
 @dataclasses.dataclass(frozen=True)
-class Card:
+class Card(Record):
     """What there is to know about a data set before using it.
 
     Attributes
@@ -82,10 +83,6 @@ class Card:
         if self.start is None:
             return "as asked for"
         return self.start if self.start == self.end else f"{self.start} to {self.end}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return {**dataclasses.asdict(self), "span": self.span}
 
     def __str__(self) -> str:
         rows = "depends" if self.rows is None else f"{self.rows:,}"

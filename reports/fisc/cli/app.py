@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from fisc.cli.demo import demo
+from fisc.cli.schema import schema
 from fisc.cli.terminal import say_error, say_warning
 from fisc.core.errors import FiscError
 from fisc.core.history import version
@@ -53,9 +55,8 @@ def _root(
 
 def _assemble() -> None:
     """Attach the command groups and the single commands."""
-    from fisc.cli.demo import demo
-
     app.command("demo")(demo)
+    app.command("schema")(schema)
     for name, module in GROUPS.items():
         app.add_typer(importlib.import_module(module).app, name=name)
 

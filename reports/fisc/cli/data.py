@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
-from fisc.cli.terminal import console, print_json, progress_bar
+import fisc.data
+from fisc.cli.output import Json, Listing, listing, print_json
+from fisc.cli.terminal import console, progress_bar
+from fisc.core import data_home, offline
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Data sets: list, describe, build to files, verify.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Name = Annotated[str, typer.Argument(help="Name in the catalogue; see `fisc data list`.")]
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_(as_json: Json = False) -> None:
     """List every data set with source, licence, rows and span."""
-    from fisc.data.cards import catalogue
-
-    cards = catalogue()
-    if json:
-        print_json([card.to_dict() for card in cards])
+    cards = fisc.data.catalogue()
+    if as_json:
+        print_json(
+            Listing(
+                [{**item, "span": card.span} for card, item in zip(cards, listing(cards).items, strict=True)]
+            )
+        )
         return
-    from rich.padding import Padding
-    from rich.text import Text
-
     out = console()
     out.soft_wrap = False
     for card in cards:
@@ -38,13 +41,11 @@ def list_(json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name, as_json: Json = False) -> None:
     """Show the card of a data set: columns with units, source, licence, known faults."""
-    from fisc.data.cards import card
-
-    found = card(name)
-    if json:
-        print_json(found.to_dict())
+    found = fisc.data.card(name)
+    if as_json:
+        print_json(found)
     else:
         typer.echo(str(found))
 
@@ -60,32 +61,20 @@ def build(
     start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option(help="Last day, YYYY-MM-DD.")] = None,
     year: Annotated[int | None, typer.Option(help="One year.")] = None,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Write a data set as Parquet with a JSON card; again changes nothing."""
-    from fisc.data.builders import build as make
-
-    options: dict[str, Any] = {
+    options = {
         "source": source,
         "tickers": [t.strip() for t in tickers.split(",") if t.strip()] if tickers else None,
         "start": start,
         "end": end,
         "year": year,
     }
-    with progress_bar(f"building {name}", show=not json) as step:
-        built = make(name, out, options, progress=step)
-    if json:
-        print_json(
-            {
-                "name": built.name,
-                "data": str(built.data),
-                "card": str(built.card),
-                "rows": built.rows,
-                "rebuilt": built.rebuilt,
-                "parts_made": built.parts_made,
-                "parts_kept": built.parts_kept,
-            }
-        )
+    with progress_bar(f"building {name}", show=not as_json) as step:
+        built = fisc.data.build(name, out, options, progress=step)
+    if as_json:
+        print_json(built)
     elif built.rebuilt:
         kept = f", {built.parts_kept} parts kept from before" if built.parts_kept else ""
         typer.echo(f"wrote {built.data} ({built.rows:,} rows{kept})")
@@ -96,14 +85,12 @@ def build(
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder that `fisc data build` wrote to.")],
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Compare the files of a folder with their cards; exit code 1 if one differs."""
-    from fisc.data.builders import verify as check
-
-    checks = check(folder)
-    if json:
-        print_json([{"path": str(c.path), "ok": c.ok, "problem": c.problem} for c in checks])
+    checks = fisc.data.verify(folder)
+    if as_json:
+        print_json(Listing([{"path": str(c.path), "ok": c.ok, "problem": c.problem} for c in checks]))
     else:
         for c in checks:
             typer.echo(f"{'ok    ' if c.ok else 'WRONG '} {c.path}{'' if c.ok else ' ' + c.problem}")
@@ -112,11 +99,9 @@ def verify(
 
 
 @app.command()
-def path(json: Json = False) -> None:
+def path(as_json: Json = False) -> None:
     """Print the folder where fisc keeps fetched data (FISC_HOME moves it)."""
-    from fisc.core.locations import data_home, offline
-
-    if json:
-        print_json({"home": str(data_home()), "offline": offline()})
+    if as_json:
+        print_json(Listing([{"home": str(data_home()), "offline": offline()}]))
     else:
         typer.echo(str(data_home()))

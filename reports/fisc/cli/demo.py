@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fisc.cli.terminal import progress_bar
+
 __all__ = ["demo"]
 
 
@@ -15,7 +17,6 @@ def demo(
 ) -> None:
     """Make a report from real prices, offline, and print its path."""
     from fisc.cli.demo_report import build_demo
-    from fisc.cli.terminal import progress_bar
 
     with progress_bar("demo") as step:
         path = build_demo(out, step)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fisc.core.errors import FiscError
-
-if TYPE_CHECKING:
-    from fisc.report import Report, Section
+from fisc.report import Report, Section
 
 __all__ = ["build_demo", "demo_sections"]
 
@@ -28,8 +25,6 @@ Progress = Callable[[str, int, int], None]
 
 def demo_sections(seed: int, progress: Progress) -> list[Section]:
     """Make every section; one that fails is shown as failed, in its place."""
-    from fisc.report import Section
-
     sections = []
     for number, (title, where) in enumerate(SECTIONS.items()):
         progress(title, number, len(SECTIONS))
@@ -66,8 +61,6 @@ def build_demo(out: Path, progress: Progress, seed: int = 0) -> Path:
 
 def demo_report(sections: list[Section]) -> Report:
     """Put sections under the demo's title."""
-    from fisc.report import Report
-
     return Report(
         "fisc: a demonstration on real data",
         sections,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    import pandas as pd
+import fisc.economist as ec
+from fisc.cli.output import Csv, Html, Jobs, Json, Out, RandomState, deliver, print_json, show_frame
+from fisc.cli.terminal import progress_bar
+from fisc.core import DataError
 
-    from fisc.economist import SimulationConfig, SimulationResult, Workers
+if TYPE_CHECKING:
+    from fisc.llm import Budget
 
 app = typer.Typer(
     help="Tax planner: exact workers, the optimal schedule, baselines and planners of every kind.",
@@ -21,40 +24,6 @@ Number = Annotated[int, typer.Option("--workers", "-n", min=1, help="Number of w
 Population = Annotated[str, typer.Option(help="Incomes: gb2 (fit to ACS 2023) or acs (rounded quantiles).")]
 Calibration = Annotated[str, typer.Option(help="Cost of hours: common, individual or paper.")]
 Criterion = Annotated[str, typer.Option(help="inverse_income, log, utilitarian, rawls, crra or paper_live.")]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Jobs = Annotated[int, typer.Option("--jobs", help="Restarts side by side; -1 for all cores.")]
-Html = Annotated[Path | None, typer.Option("--html", help="Also write a report to this file.")]
-
-
-def _workers(n: int, population: str, calibration: str, seed: int) -> Workers:
-    from fisc.economist import Workers
-
-    return Workers.sample(n, population, seed, calibration)
-
-
-def _write(html: Path | None, title: str, section: Any) -> None:
-    if html is not None:
-        from fisc.cli.terminal import console
-        from fisc.report import Report
-
-        Report(title, [section]).to_html(html)
-        console(stderr=True).print(f"report written to {html}")
-
-
-def _show(frame: pd.DataFrame, title: str, formats: dict[str, str]) -> None:
-    from rich.table import Table
-
-    from fisc.cli.terminal import console
-
-    table = Table(title=title, title_justify="left")
-    table.add_column(str(frame.index.name or ""), no_wrap=True)
-    for column in frame.columns:
-        table.add_column(str(column).replace("_", " "), justify="right")
-    for name, row in frame.iterrows():
-        cells = [format(value, formats.get(str(column), "")) for column, value in row.items()]
-        table.add_row(str(name), *cells)
-    console().print(table)
 
 
 @app.command()
@@ -64,30 +33,29 @@ def solve(
     calibration: Calibration = "common",
     criterion: Criterion = "inverse_income",
     edges: Annotated[str, typer.Option(help="Bracket edges with commas; default those of US law 2024.")] = "",
-    seed: Seed = 0,
+    random_state: RandomState = 0,
     jobs: Jobs = 1,
     restarts: Annotated[int, typer.Option(min=1, help="Independent searches.")] = 4,
-    as_json: Json = False,
+    out: Out = None,
     html: Html = None,
+    csv: Csv = None,
+    as_json: Json = False,
 ) -> None:
     """Find the optimal schedule of a planner who knows every worker."""
-    from fisc.core import DataError
-    from fisc.economist import TaxSchedule, optimal_schedule
-
     try:
-        lower = [float(part) for part in edges.split(",")] if edges else TaxSchedule.us_federal(2024).edges
+        lower = [float(part) for part in edges.split(",")] if edges else ec.TaxSchedule.us_federal(2024).edges
     except ValueError:
         raise DataError(f"--edges must be numbers with commas, like 0,11600,47150; got {edges!r}") from None
-    people = _workers(n, population, calibration, seed)
-    best = optimal_schedule(people, lower, criterion, seed=seed, n_jobs=jobs, restarts=restarts)
-    if as_json:
-        from fisc.cli.terminal import print_json
+    people = ec.Workers.sample(n, population, random_state, calibration)
+    best = ec.optimal_schedule(
+        people, lower, criterion, random_state=random_state, n_jobs=jobs, restarts=restarts
+    )
 
-        print_json(best.to_dict())
-    else:
+    def say() -> None:
         typer.echo(people.summary())
         typer.echo(best.summary())
-    _write(html, "Optimal tax schedule", best.section())
+
+    deliver(best, "Optimal tax schedule", as_json=as_json, csv=csv, html=html, out=out, say=say)
 
 
 @app.command()
@@ -99,30 +67,25 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Estimate calls, tokens and cost; ask nothing.")
     ] = False,
-    as_json: Json = False,
     html: Html = None,
+    csv: Csv = None,
+    as_json: Json = False,
 ) -> None:
     """Run a simulation; every step goes to its folder, so that it can be resumed."""
-    from fisc.economist import Simulation, SimulationConfig
-
-    settings = SimulationConfig.from_toml(config)
+    settings = ec.SimulationConfig.from_toml(config)
     if out is not None:
-        settings = SimulationConfig(**{**settings.to_dict(), "folder": str(out)})
-    simulation = Simulation(settings)
+        settings = ec.SimulationConfig(**{**settings.to_dict(), "folder": str(out)})
+    simulation = ec.Simulation(settings)
     if dry_run:
         estimate = simulation.estimate()
         if as_json:
-            from dataclasses import asdict
-
-            from fisc.cli.terminal import print_json
-
-            print_json(asdict(estimate))
+            print_json(estimate)
         else:
             typer.echo(estimate.summary())
         return
-    with _progress(settings) as step:
-        result = simulation.run(progress=step)
-    _report(result, as_json, html)
+    with progress_bar("tax years", show=not as_json) as step:
+        result = simulation.run(progress=lambda done, _: step("", done, settings.years))
+    _deliver(result, as_json, csv, html)
 
 
 @app.command()
@@ -130,21 +93,21 @@ def resume(
     folder: Annotated[Path, typer.Argument(help="Folder of a run that was killed or stopped.")],
     budget_tokens: Annotated[int | None, typer.Option(min=0, help="New budget of tokens.")] = None,
     budget_money: Annotated[float | None, typer.Option(min=0.0, help="New budget of money.")] = None,
-    as_json: Json = False,
     html: Html = None,
+    csv: Csv = None,
+    as_json: Json = False,
 ) -> None:
     """Finish a run, to the same result as if it had never been interrupted."""
-    from fisc.economist import Simulation, SimulationConfig
-    from fisc.economist.runs import RunFolder
-    from fisc.llm import Budget
-
-    settings = SimulationConfig(**RunFolder(folder).config())
-    budget = None
+    budget: Budget | None = None
     if budget_tokens is not None or budget_money is not None:
+        from fisc.llm import Budget
+
         budget = Budget(tokens=budget_tokens, money=budget_money)
-    with _progress(settings) as step:
-        result = Simulation.resume(folder, budget=budget, progress=step)
-    _report(result, as_json, html)
+    with progress_bar("tax years", show=not as_json) as step:
+        result = ec.Simulation.resume(
+            folder, budget=budget, progress=lambda done, total: step("", done, total)
+        )
+    _deliver(result, as_json, csv, html)
 
 
 @app.command()
@@ -157,79 +120,42 @@ def compare(
         list[str] | None, typer.Option(help="bayesian, gp, cmaes, hill, random; repeatable.")
     ] = None,
     years: Annotated[int, typer.Option(min=1, help="Tax years of each planner.")] = 40,
-    seed: Seed = 0,
+    random_state: RandomState = 0,
     jobs: Jobs = 1,
-    as_json: Json = False,
+    out: Out = None,
     html: Html = None,
+    csv: Csv = None,
+    as_json: Json = False,
 ) -> None:
     """Compare US law, Saez, planners and the optimum on one population."""
-    from fisc.economist import compare as side_by_side
-
-    people = _workers(n, population, calibration, seed)
+    people = ec.Workers.sample(n, population, random_state, calibration)
     names = tuple(planner or ("bayesian", "hill"))
-    result = side_by_side(people, criterion, planners=names, years=years, seed=seed, n_jobs=jobs)
-    frame = result.to_frame().sort_values("welfare", ascending=False)
-    if as_json:
-        from fisc.cli.terminal import print_json
+    result = ec.compare(
+        people, criterion, planners=names, years=years, random_state=random_state, n_jobs=jobs
+    )
 
-        print_json({"schedules": frame.reset_index().to_dict("records"), **_rates(result)})
-    else:
+    def say() -> None:
         typer.echo(people.summary())
-        formats = {"welfare": ",.6g", "gap closed": ".4f", "hours": ".1f", "income": ",.0f"}
-        formats |= {"idle": ".1%", "gain": ".0%"}
-        short = {"gap_closed": "gap closed", "mean_hours": "hours", "mean_income": "income"}
-        short |= {"not_working": "idle", "share_who_gain": "gain"}
-        _show(
-            frame.drop(columns="rebate").rename(columns=short),
-            "Share of the welfare gap from US law to the optimum",
-            formats,
-        )
+        frame = result.to_frame().sort_values("welfare", ascending=False).drop(columns="rebate")
+        formats = {"welfare": ",.6g", "gap_closed": ".4f", "mean_hours": ".1f", "mean_income": ",.0f"}
+        formats |= {"not_working": ".1%", "share_who_gain": ".0%"}
+        short = {
+            "mean_hours": "hours",
+            "mean_income": "income",
+            "not_working": "idle",
+            "share_who_gain": "gain",
+        }
+        show_frame(frame, "Share of the welfare gap from US law to the optimum", formats, labels=short)
         rates = result.rates_frame()
         rates.columns = [f"{edge / 1000:g}k" for edge in result.optimum.schedule.edges]
-        _show(rates, "Marginal rates, per cent, by lower edge in USD", dict.fromkeys(rates.columns, ".1f"))
-    _write(html, "Tax schedules side by side", result.section())
+        show_frame(rates, "Marginal rates, per cent, by lower edge in USD", ".1f")
+
+    deliver(result, "Tax schedules side by side", as_json=as_json, csv=csv, html=html, out=out, say=say)
 
 
-def _rates(result: Any) -> dict[str, Any]:
-    return {"rates": {name: schedule.to_dict() for name, schedule in result.schedules.items()}}
-
-
-def _report(result: SimulationResult, as_json: bool, html: Path | None) -> None:
-    if as_json:
-        from fisc.cli.terminal import print_json
-
-        print_json(
-            {
-                "status": result.status,
-                "fault": result.fault,
-                "years": result.years,
-                "welfare": result.welfare.tolist(),
-                "us_welfare": result.us_welfare,
-                "optimum_welfare": None if result.optimum is None else result.optimum.welfare,
-                "schedule": result.schedule.to_dict(),
-                "state": result.state_fingerprint(),
-                "ledger": result.ledger,
-            }
-        )
-    else:
+def _deliver(result: ec.SimulationResult, as_json: bool, csv: Path | None, html: Path | None) -> None:
+    def say() -> None:
         typer.echo(result.summary())
         typer.echo(result.schedule.summary())
-    _write(html, "Simulation", result.section())
 
-
-def _progress(settings: SimulationConfig) -> Any:
-    """Return a context whose value shows the years as they pass, on standard error."""
-    import contextlib
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from fisc.cli.terminal import console
-
-    @contextlib.contextmanager
-    def bar() -> Any:
-        columns = (TextColumn("tax years"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console(stderr=True), transient=True) as shown:
-            task = shown.add_task("", total=settings.years)
-            yield lambda done, _: shown.update(task, completed=done)
-
-    return bar()
+    deliver(result, "Simulation", as_json=as_json, csv=csv, html=html, say=say)

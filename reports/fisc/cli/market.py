@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import numpy as np
+import pandas as pd
+from scipy import stats
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from fisc.portfolio import BacktestResult
-    from fisc.report import Figure, Section
+from fisc.core import provenance, record
+from fisc.data import load_sp500, load_sp500_index
+from fisc.portfolio import BacktestResult, Market, backtest, baselines
+from fisc.portfolio.plots import wealth_with_drawdown
+from fisc.portfolio.statistics import sharpe_difference
+from fisc.report import Figure, Section, Table, style
 
 __all__ = ["market_section"]
 
@@ -31,11 +34,6 @@ def market_section(seed: int = 0) -> Section:
     -------
     Section
     """
-    from fisc.core import provenance, record
-    from fisc.data import load_sp500, load_sp500_index
-    from fisc.portfolio import Market, backtest, baselines
-    from fisc.report import Section
-
     prices, index = load_sp500(), load_sp500_index()["SP500"]
     market = Market.from_prices(prices)
     runs = {
@@ -55,8 +53,7 @@ def market_section(seed: int = 0) -> Section:
         figures=[
             _paths(prices, index),
             _distribution(prices),
-            _drawdowns(prices, index),
-            _wealth(runs),
+            _wealth(runs, index),
         ],
         tables=[_table(runs)],
         notes=[
@@ -77,8 +74,6 @@ def market_section(seed: int = 0) -> Section:
 
 def _finding(runs: dict[str, BacktestResult], seed: int) -> str:
     """Say which strategy had the higher Sharpe ratio, if the data can tell."""
-    from fisc.portfolio.statistics import sharpe_difference
-
     held, restored = runs.values()
     gap = sharpe_difference(restored.net_returns, held.net_returns, seed=seed)
     words = f"{gap.estimate:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]".replace("-", "−")
@@ -89,8 +84,6 @@ def _finding(runs: dict[str, BacktestResult], seed: int) -> str:
 
 
 def _paths(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
-    from fisc.report import Figure, style
-
     with style.context():
         fig, ax = style.figure(7.0, 3.8)
         growth = (prices / prices.iloc[0]).iloc[::STEP]
@@ -100,7 +93,8 @@ def _paths(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
             ax.plot(growth.index, growth[ticker], color=colour, linewidth=1.2, label=ticker)
         ax.plot(index.index, index, color=style.INK, linewidth=1.6, label="S&P 500 index")
         ax.set_yscale("log")
-        _plain_log(ax)
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter("")
         ax.set_ylabel("growth of 1 USD (logarithmic)")
         style.date_axis(ax)
         ax.legend(ncols=3, loc="upper left")
@@ -112,11 +106,6 @@ def _paths(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
 
 
 def _distribution(prices: pd.DataFrame) -> Figure:
-    import numpy as np
-    from scipy import stats
-
-    from fisc.report import Figure, style
-
     daily = prices.pct_change().iloc[1:].to_numpy().ravel()
     standard = (daily - daily.mean()) / daily.std()
     edges = np.linspace(-8, 8, 81)
@@ -149,57 +138,17 @@ def _distribution(prices: pd.DataFrame) -> Figure:
     )
 
 
-def _drawdowns(prices: pd.DataFrame, index: pd.Series[float]) -> Figure:
-    from fisc.report import Figure, style
-
-    average = (prices / prices.iloc[0]).mean(axis=1)
-    with style.context():
-        fig, ax = style.figure(7.0, 3.0)
-        for series, colour, label in (
-            (average, style.COLOURS[0], "the twenty, bought once"),
-            (index, style.INK, "S&P 500 index"),
-        ):
-            depth = series / series.cummax() - 1
-            ax.plot(
-                depth.index, depth, color=colour, linewidth=1.0, label=f"{label} (worst {depth.min():.0%})"
-            )
-            style.shade(ax, depth.index, depth, 0.0, color=colour)
-        style.percent_axis(ax)
-        style.date_axis(ax)
-        ax.set_ylabel("below the last peak")
-        ax.legend(loc="lower right")
+def _wealth(runs: dict[str, BacktestResult], index: pd.Series[float]) -> Figure:
+    level = index.reindex(next(iter(runs.values())).wealth.index).ffill().bfill()
+    lines = {**runs, "S&P 500 index": level / level.iloc[0]}
     return Figure.from_matplotlib(
-        fig,
-        caption="Drawdowns: how far below its last peak a holder stood.",
-        alt="Drawdown curves of the stocks and the index, deepest in 2009.",
+        wealth_with_drawdown(lines),
+        caption=f"Wealth after costs of {COST:.2%} a trade, and how far below its last peak a holder stood.",
+        alt="Three wealth curves from 2000 to 2022 above their drawdowns, deepest in 2009.",
     )
 
 
-def _wealth(runs: dict[str, BacktestResult]) -> Figure:
-    from fisc.report import Figure, style
-
-    with style.context():
-        fig, ax = style.figure(7.0, 3.2)
-        for (name, run), colour in zip(runs.items(), style.COLOURS, strict=False):
-            wealth = run.wealth.iloc[::STEP]
-            ax.plot(wealth.index, wealth, color=colour, label=name)
-        ax.set_yscale("log")
-        _plain_log(ax)
-        ax.set_ylabel("wealth, start = 1 (logarithmic)")
-        style.date_axis(ax)
-        ax.legend(loc="upper left")
-    return Figure.from_matplotlib(
-        fig,
-        caption=f"Wealth after costs of {COST:.2%} a trade.",
-        alt="Two wealth curves from 2000 to 2022.",
-    )
-
-
-def _table(runs: dict[str, BacktestResult]) -> Any:
-    import pandas as pd
-
-    from fisc.report import Table
-
+def _table(runs: dict[str, BacktestResult]) -> Table:
     shown = {
         "annual_return": "return a year",
         "volatility": "volatility",
@@ -218,11 +167,3 @@ def _table(runs: dict[str, BacktestResult]) -> Any:
         | dict.fromkeys(["return a year", "volatility", "largest drawdown", "cost, bp a year"], 1),
         percent=["return a year", "volatility", "largest drawdown"],
     )
-
-
-def _plain_log(ax: Any) -> None:
-    """Label a logarithmic axis 0.1, 1, 10 instead of powers."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import fisc.data
+import fisc.portfolio as pf
+from fisc.cli.output import Csv, Html, Jobs, Json, Out, RandomState, deliver, print_json, show_frame
+from fisc.cli.terminal import console
+from fisc.core import DataError
+
 if TYPE_CHECKING:
-    from fisc.portfolio import Market
+    import pandas as pd
 
 app = typer.Typer(
     help="Portfolios under exact costs: train agents, compare them with classical rules, test the machinery.",
@@ -41,57 +47,17 @@ Cost = Annotated[
 Lag = Annotated[int, typer.Option("--lag", help="Closes between decision and trade.")]
 Start = Annotated[str | None, typer.Option("--from", help="First date of prices to use.")]
 End = Annotated[str | None, typer.Option("--to", help="Last date of prices to use.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.")]
 
 
-def _market(prices: str, start: str | None, end: str | None) -> Market:
+def _market(prices: str, start: str | None, end: str | None) -> pf.Market:
     """Load prices by name or from a file and cut them to the dates asked for."""
-    from fisc.core import DataError
-    from fisc.data import load_sp500, read_prices
-    from fisc.portfolio import Market
-
-    frame = load_sp500() if prices == "sp500" else read_prices(prices)
+    frame = fisc.data.load_sp500() if prices == "sp500" else fisc.data.read_prices(prices)
     cut = frame.loc[start:end]
     if len(cut) < 2:
         raise DataError(
             f"{prices} has {len(cut)} dates from {start} to {end}; it spans {frame.index[0]} to {frame.index[-1]}"
         )
-    return Market.from_prices(cut)
-
-
-def _show(table: Any, title: str, decimals: int = 3) -> None:
-    """Print a DataFrame as a table."""
-    from rich.table import Table
-
-    from fisc.cli.terminal import console
-
-    shown = Table(title=title, title_justify="left")
-    shown.add_column("")
-    for column in table.columns:
-        shown.add_column(str(column), justify="right")
-    for name, row in table.iterrows():
-        cells = [f"{value:.{decimals}f}" if isinstance(value, float) else str(value) for value in row]
-        shown.add_row(str(name), *("–" if cell == "nan" else cell for cell in cells))
-    console().print(shown)
-
-
-def _write(result: Any, out: Path | None, title: str) -> None:
-    """Write a result as JSON, table and report into a folder."""
-    if out is None:
-        return
-    import json
-
-    from fisc.core import atomic_write
-    from fisc.report import Report
-
-    out.mkdir(parents=True, exist_ok=True)
-    with atomic_write(out / "result.json", "w") as file:
-        json.dump(result.to_dict(), file)
-    with atomic_write(out / "table.csv", "w") as file:
-        result.to_frame().to_csv(file)
-    Report(title, [result.section()]).to_html(out / "report.html")
-    typer.echo(f"wrote {out / 'report.html'}", err=True)
+    return pf.Market.from_prices(cut)
 
 
 @app.command()
@@ -106,16 +72,13 @@ def train(
     cost: Cost = 0.0025,
     lag: Lag = 0,
     window: Annotated[int, typer.Option("--window", help="Closes the policy looks back on.")] = 50,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same weights.")] = 0,
+    random_state: RandomState = 0,
     start: Start = None,
     end: End = None,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Train one agent; run again after an interruption to go on from the last checkpoint."""
-    from fisc.cli.terminal import console, print_json
-    from fisc.portfolio import train as train_agent
-
-    agent = train_agent(
+    agent = pf.train(
         _market(prices, start, end),
         algorithm=algorithm,
         network=network,
@@ -126,13 +89,13 @@ def train(
         sell=cost,
         lag=lag,
         window=window,
-        seed=seed,
+        random_state=random_state,
         checkpoint=out,
-        progress=not json,
+        progress=not as_json,
     )
     agent.save(out)
-    if json:
-        print_json({**agent.card.to_dict(), "folder": str(out)})
+    if as_json:
+        print_json(agent.card)
     else:
         console().print(agent.summary())
         console().print(f"saved in {out}")
@@ -161,31 +124,30 @@ def evaluate(
     embargo: Annotated[int, typer.Option("--embargo", help="Further closes left out.")] = 5,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds of the agent.")] = 5,
     first_test: Annotated[str | None, typer.Option("--test-from", help="First test decision (date).")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", help="Training runs at once.")] = 1,
+    jobs: Jobs = 1,
     trials: Annotated[
         Path | None, typer.Option("--trials", help="File that logs every trial (JSON lines).")
     ] = None,
     start: Start = None,
     end: End = None,
     out: Out = None,
-    json: Json = False,
+    html: Html = None,
+    csv: Csv = None,
+    as_json: Json = False,
 ) -> None:
     """Compare strategies out of sample, walking forward, with intervals and a verdict."""
-    from fisc.cli.terminal import console, print_json
-    from fisc.portfolio import RLPortfolio, TrialLog, baselines, walk_forward
-
     market = _market(prices, start, end)
-    names = models or [*baselines.NAMES, "learned"]
-    chosen: dict[str, Any] = {name: baselines.get(name) for name in names if name != "learned"}
+    names = models or [*pf.baselines.NAMES, "learned"]
+    chosen: dict[str, object] = {name: pf.baselines.get(name) for name in names if name != "learned"}
     if "learned" in names:
-        chosen["learned"] = RLPortfolio(
+        chosen["learned"] = pf.RLPortfolio(
             algorithm=algorithm,
             network=network,
             reward=reward,
             base=None if base == "none" else base,
             steps=steps,
         )
-    result = walk_forward(
+    result = pf.walk_forward(
         chosen,
         market,
         train=train_closes,
@@ -197,31 +159,16 @@ def evaluate(
         lag=lag,
         start=None if first_test is None else market.row(first_test),
         n_jobs=jobs,
-        log=None if trials is None else TrialLog(trials),
+        log=None if trials is None else pf.TrialLog(trials),
     )
-    if json:
-        print_json(
-            {
-                "table": result.to_frame().to_dict("index"),
-                "verdicts": list(result.verdicts),
-                "overfitting": result.overfitting,
-                "trials": result.trials,
-            }
-        )
-    else:
-        columns = [
-            "sharpe",
-            "low",
-            "high",
-            "difference",
-            "difference_low",
-            "difference_high",
-            "max_drawdown",
-            "turnover",
-        ]
-        _show(result.to_frame()[columns], "Out of sample, net of costs")
-        console().print(result.summary())
-    _write(result, out, "Portfolio evaluation")
+
+    def say() -> None:
+        interval = ["difference", "difference_low", "difference_high"]
+        columns = ["sharpe", "low", "high", *interval, "max_drawdown", "turnover"]
+        show_frame(result.to_frame()[columns], "Out of sample, net of costs", ".3f")
+        console().print(result.summary(), markup=False)
+
+    deliver(result, "Portfolio evaluation", as_json=as_json, csv=csv, html=html, out=out, say=say)
 
 
 @app.command()
@@ -233,21 +180,19 @@ def selftest(
         int, typer.Option("--seeds", min=1, help="Agents in the planted market, at each cost.")
     ] = 3,
     worlds: Annotated[int, typer.Option("--worlds", min=1, help="Independent markets.")] = 20,
-    jobs: Annotated[int, typer.Option("--jobs", help="Runs at once.")] = 1,
+    jobs: Jobs = 1,
     out: Out = None,
-    json: Json = False,
+    html: Html = None,
+    csv: Csv = None,
+    as_json: Json = False,
 ) -> None:
     """Test for leaks, for a planted signal, and for findings where there is nothing; exit code 1 on failure."""
-    from fisc.cli.terminal import console, print_json
-    from fisc.portfolio import selftest as run
-    from fisc.portfolio.selftests import PARTS
-
-    result = run(parts or PARTS, seeds=seeds, worlds=worlds, n_jobs=jobs)
-    if json:
-        print_json({"passed": result.passed, "checks": result.checks.to_dict("records")})
-    else:
-        console().print(result.summary(), markup=False)
-    _write(result, out, "Portfolio self-tests")
+    result = (
+        pf.selftest(parts, seeds=seeds, worlds=worlds, n_jobs=jobs)
+        if parts
+        else pf.selftest(seeds=seeds, worlds=worlds, n_jobs=jobs)
+    )
+    deliver(result, "Portfolio self-tests", as_json=as_json, csv=csv, html=html, out=out)
     if not result.passed:
         raise typer.Exit(1)
 
@@ -272,43 +217,36 @@ def backtest(
     start: Start = None,
     end: End = None,
     out: Out = None,
-    json: Json = False,
+    html: Html = None,
+    csv: Csv = None,
+    as_json: Json = False,
 ) -> None:
     """Run one rule, one trained agent or one table of weights through a market, net of costs."""
-    from fisc.cli.terminal import console, print_json
-    from fisc.core import DataError
-    from fisc.portfolio import Agent, baselines
-    from fisc.portfolio import backtest as run
-
     if sum(given is not None for given in (rule, model, weights)) != 1:
         raise DataError("give exactly one of --rule, --model and --weights")
     market = _market(prices, start, end)
-    begin = 0 if first is None else market.row(first)
-    targets: Any
-    name = rule
+    begin = None if first is None else market.row(first)
+    targets: pf.Targets
     if rule is not None:
-        strategy = baselines.get(rule, window=window)
-        begin = (
-            begin
-            if first is not None
-            else getattr(strategy, "window", 0)
-            if rule in baselines.ALLOCATORS
-            else 0
-        )
+        strategy, name = pf.baselines.get(rule, window=window), rule
+        if begin is None:
+            begin = getattr(strategy, "window", 0) if rule in pf.baselines.ALLOCATORS else 0
         targets = strategy.bind(market, begin)
     elif model is not None:
-        agent = Agent.load(model)
-        begin = begin if first is not None else int(agent.card.network["window"])
+        agent = pf.Agent.load(model)
+        if begin is None:
+            begin = int(agent.card.network["window"])
         targets, name = agent.bind(market, begin), agent.name
     else:
-        import pandas as pd
+        assert weights is not None
+        begin, targets, name = begin or 0, _weights(weights), weights.stem
+    result = pf.backtest(market, targets, buy=cost, sell=cost, lag=lag, start=begin, name=name)
+    deliver(result, f"Backtest of {name}", as_json=as_json, csv=csv, html=html, out=out)
 
-        if weights is None or not weights.is_file():
-            raise DataError(f"there is no file {weights}; give a CSV of target weights by date")
-        targets, name = pd.read_csv(weights, index_col=0, parse_dates=True), weights.stem
-    result = run(market, targets, buy=cost, sell=cost, lag=lag, start=begin, name=name)
-    if json:
-        print_json(result.metrics().to_dict())
-    else:
-        console().print(result.summary(), markup=False)
-    _write(result, out, f"Backtest of {name}")
+
+def _weights(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not path.is_file():
+        raise DataError(f"there is no file {path}; give a CSV of target weights by date")
+    return pd.read_csv(path, index_col=0, parse_dates=True)

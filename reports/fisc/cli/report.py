@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import json
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from fisc.cli.terminal import console, print_json, progress_bar
+from fisc.cli.output import Json, Listing, print_json
+from fisc.cli.terminal import console, progress_bar
+from fisc.core import DataError, atomic_write, check_option
 
 if TYPE_CHECKING:
+    from fisc.report.definition import ReportDefinition
     from fisc.report.schedule import Outcome
 
 __all__ = ["app"]
@@ -19,7 +26,6 @@ __all__ = ["app"]
 app = typer.Typer(help="Reports from TOML files: write, build, schedule, look back.", no_args_is_help=True)
 
 Files = Annotated[list[Path], typer.Argument(help="TOML files, or folders of them.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 @app.command()
@@ -29,17 +35,16 @@ def new(
     out: Annotated[Path, typer.Option("--out", help="Folder for the file.")] = Path(),
 ) -> None:
     """Write a commented template NAME.toml."""
-    from fisc.cli.pipelines.registry import KINDS, template
-    from fisc.core import DataError, atomic_write, check_option
+    from fisc.cli.pipelines import registry
 
-    chosen = check_option("kind", kind or name, tuple(KINDS))
+    chosen = check_option("kind", kind or name, tuple(registry.KINDS))
     if not name or Path(name).name != name:
         raise DataError(f"{name!r} is not a plain name; give the folder by --out")
     path = out / f"{name}.toml"
     if path.exists():
         raise DataError(f"{path} exists already; choose another name, or remove it")
     with atomic_write(path) as handle:
-        handle.write(template(chosen, name))
+        handle.write(registry.template(chosen, name))
     typer.echo(str(path))
 
 
@@ -47,41 +52,36 @@ def new(
 def build(
     file: Annotated[Path, typer.Argument(help="TOML file; `fisc report new NAME` writes one.")],
     overlap: Annotated[
-        str | None, typer.Option(help="If another run makes the same report: wait or refuse.")
+        Literal["wait", "refuse"] | None, typer.Option(help="If another run makes the same report.")
     ] = None,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Make a report now; exit code 1 if a section failed."""
-    from fisc.cli.report_runs import find_definitions, make_report
-    from fisc.core import check_option
-    from fisc.report.ledger import Ledger
+    from fisc.cli import report_runs
 
-    if overlap is not None:
-        check_option("overlap", overlap, ("wait", "refuse"))
-    (definition,) = find_definitions([file])
-    with progress_bar(definition.title, show=not json) as step:
-        outcome = make_report(definition, Ledger(), step, overlap)
-    _tell([outcome], json)
+    (definition,) = report_runs.find_definitions([file])
+    with progress_bar(definition.title, show=not as_json) as step:
+        outcome = report_runs.make_report(definition, report_runs.Ledger(), step, overlap)
+    _tell([outcome], as_json)
 
 
 @app.command()
 def run(
     files: Files,
     due: Annotated[bool, typer.Option("--due", help="Only those that are due.")] = False,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Make reports: those that are due, each once, or all of them."""
-    from fisc.cli.report_runs import find_definitions, make_report
-    from fisc.report.ledger import Ledger
-    from fisc.report.schedule import run_due
+    from fisc.cli import report_runs
 
-    definitions, ledger = find_definitions(files), Ledger()
-    with progress_bar("reports", show=not json) as step:
-        if due:
-            outcomes = run_due(definitions, lambda d: make_report(d, ledger, step), ledger)
-        else:
-            outcomes = [make_report(definition, ledger, step) for definition in definitions]
-    _tell(outcomes, json)
+    definitions, ledger = report_runs.find_definitions(files), report_runs.Ledger()
+    with progress_bar("reports", show=not as_json) as step:
+
+        def make(definition: ReportDefinition) -> Outcome:
+            return report_runs.make_report(definition, ledger, step)
+
+        outcomes = report_runs.run_due(definitions, make, ledger) if due else list(map(make, definitions))
+    _tell(outcomes, as_json)
 
 
 @app.command()
@@ -93,63 +93,53 @@ def schedule(
     timezone: Annotated[str, typer.Option(help="Time zone of --cron.")] = "UTC",
 ) -> None:
     """Make reports at their times, in the foreground, until interrupted."""
-    from fisc.cli.report_runs import find_definitions, make_report
-    from fisc.report.cron import next_fire
-    from fisc.report.definition import with_cron
-    from fisc.report.ledger import Ledger
-    from fisc.report.schedule import run_forever
+    from fisc.cli import report_runs
 
     # A service manager stops with SIGTERM: end as on Ctrl-C, with the run under way recorded.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    definitions, ledger = find_definitions(files), Ledger()
+    definitions, ledger = report_runs.find_definitions(files), report_runs.Ledger()
     if cron is not None:
-        definitions = [with_cron(definition, cron, timezone) for definition in definitions]
+        definitions = [report_runs.with_cron(definition, cron, timezone) for definition in definitions]
     for definition in definitions:
         if definition.schedule is not None:
-            moment = next_fire(
+            moment = report_runs.next_fire(
                 definition.schedule.cron, definition.schedule.timezone, dt.datetime.now(dt.UTC)
             )
             typer.echo(f"{definition.title}: next at {moment}")
-    run_forever(
+    report_runs.run_forever(
         definitions,
-        lambda definition: make_report(definition, Ledger(), lambda what, done, total: None),
+        lambda definition: report_runs.make_report(definition, report_runs.Ledger(), lambda *_: None),
         ledger,
-        lambda outcome: _say(outcome),
+        _say,
     )
 
 
 @app.command()
 def install(
     files: Files,
-    system: Annotated[str, typer.Option(help="cron or systemd.")] = "cron",
+    system: Annotated[Literal["cron", "systemd"], typer.Option(help="Which scheduler.")] = "cron",
     minutes: Annotated[int, typer.Option(min=1, max=59, help="How often to ask what is due.")] = 5,
 ) -> None:
     """Print the lines for a crontab or a systemd timer; nothing is changed."""
-    from fisc.cli.report_runs import find_definitions
-    from fisc.report.install import installation
+    from fisc.cli import report_runs
 
-    find_definitions(files)
-    typer.echo(installation([file.absolute() for file in files], system, minutes), nl=False)
+    report_runs.find_definitions(files)
+    typer.echo(report_runs.installation([file.absolute() for file in files], system, minutes), nl=False)
 
 
 @app.command()
 def runs(
     report: Annotated[str | None, typer.Option(help="Only the runs of this title.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 20,
-    json: Json = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, the latest first.")] = 20,
+    as_json: Json = False,
 ) -> None:
     """Show past runs and their fate."""
-    import dataclasses
+    from fisc.cli import report_runs
 
-    from fisc.report.ledger import Ledger
-
-    found = Ledger().runs(report, limit=limit)
-    if json:
-        print_json([dataclasses.asdict(item) for item in found])
+    found = report_runs.Ledger().runs(report, limit=limit)
+    if as_json:
+        print_json(Listing([dataclasses.asdict(item) for item in found]))
         return
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "report", "started (UTC)", "seconds", "fate", "message or output"):
         table.add_column(name, justify="right" if name in ("run", "seconds") else "left", overflow="fold")
@@ -172,25 +162,21 @@ def runs(
 @app.command()
 def schema() -> None:
     """Print the JSON schema of report files, for editors."""
-    from fisc.cli.pipelines.registry import json_schema
+    from fisc.cli.pipelines import registry
 
-    print_json(json_schema())
+    typer.echo(json.dumps(registry.json_schema(), indent=2, ensure_ascii=False))
 
 
 def _say(outcome: Outcome) -> None:
-    from rich.text import Text
-
     colours = {"ok": "green", "failed": "red", "refused": "yellow", "not due": "dim"}
     line = Text(outcome.status, style=colours[outcome.status]) + Text(f"  {outcome.title}")
     console().print(line + Text(f"  {outcome.message}" if outcome.message else ""))
 
 
-def _tell(outcomes: list[Outcome], json: bool) -> None:
+def _tell(outcomes: list[Outcome], as_json: bool) -> None:
     """Show outcomes; exit code 1 if one failed, 3 if one was refused."""
-    import dataclasses
-
-    if json:
-        print_json([dataclasses.asdict(outcome) for outcome in outcomes])
+    if as_json:
+        print_json(Listing([dataclasses.asdict(outcome) for outcome in outcomes]))
     else:
         for outcome in outcomes:
             _say(outcome)

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fisc.cli.pipelines import registry
 from fisc.core import DataError, FiscError
+from fisc.report import Report
+from fisc.report.cron import next_fire
+from fisc.report.definition import ReportDefinition, load_definition, with_cron
+from fisc.report.history import archive, write_index
+from fisc.report.install import installation
+from fisc.report.ledger import Ledger
+from fisc.report.mail import MailServer, send_report
+from fisc.report.publishing import OverlapError, publish
+from fisc.report.schedule import Outcome, run_due, run_forever
 
-if TYPE_CHECKING:
-    from fisc.report import Report
-    from fisc.report.definition import ReportDefinition
-    from fisc.report.ledger import Ledger
-    from fisc.report.schedule import Outcome
-
-__all__ = ["find_definitions", "make_report"]
+__all__ = [
+    "Ledger",
+    "find_definitions",
+    "installation",
+    "make_report",
+    "next_fire",
+    "run_due",
+    "run_forever",
+    "with_cron",
+]
 
 Progress = Callable[[str, int, int], None]
 
@@ -28,8 +39,6 @@ def find_definitions(paths: Iterable[Path]) -> list[ReportDefinition]:
     DataError
         If a file cannot be used, a folder holds none, or two reports share a title.
     """
-    from fisc.report.definition import load_definition
-
     kinds = registry.models()
     found: dict[str, Path] = {}
     definitions = []
@@ -70,11 +79,6 @@ def make_report(
         ``failed`` if a section shows an error in its place or the e-mail was not sent; the page
         is published all the same. ``refused`` if another run was under way.
     """
-    from fisc.report import Report
-    from fisc.report.history import archive, write_index
-    from fisc.report.publishing import OverlapError, publish
-    from fisc.report.schedule import Outcome
-
     source = registry.pipeline(definition.kind)
 
     def compose() -> Report:
@@ -99,8 +103,6 @@ def _send(definition: ReportDefinition, path: Path) -> None:
     """Send the report, if the definition says to whom."""
     if definition.email is None:
         return
-    from fisc.report.mail import MailServer, send_report
-
     send_report(
         MailServer.from_environment(),
         definition.email.to,

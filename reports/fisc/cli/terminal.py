@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from fisc.core.errors import DataWarning
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-__all__ = ["console", "print_json", "progress_bar", "say_error", "say_warning"]
+__all__ = ["console", "print_table", "progress_bar", "say_error", "say_warning", "say_written"]
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return the rich console of standard output or standard error."""
-    from rich.console import Console
-
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
 def say_error(message: str) -> None:
     """Print an error as one line on standard error."""
-    from rich.text import Text
-
     line = Text("error: ", style="bold red") + Text(" ".join(message.split()))
     console(stderr=True).print(line)
 
@@ -41,20 +39,26 @@ def say_warning(
 ) -> None:
     """Show fisc's own warnings as one line, others in Python's way (``warnings.showwarning``)."""
     if issubclass(category, DataWarning):
-        from rich.text import Text
-
         console(stderr=True).print(Text("warning: ", style="bold yellow") + Text(str(message)))
     else:
-        import warnings
-
         sys.stderr.write(warnings.formatwarning(message, category, Path(filename).name, lineno, line))
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON on standard output, for scripts."""
-    import json
+def say_written(path: Path) -> None:
+    """Say on standard error where something was written."""
+    console(stderr=True).print(f"written: {path.absolute()}", markup=False)
 
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+def print_table(
+    title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool]
+) -> None:
+    """Print rows of text under their heads."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for head, numeric in zip(heads, right, strict=True):
+        table.add_column(Text(head), justify="right" if numeric else "left", no_wrap=not table.columns)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console().print(table)
 
 
 @contextlib.contextmanager

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from fisc.basir import BudgetDay, SectorClassifier, budget_day, event_study, read_speech
 from fisc.cli.pipelines.registry import optional_section
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from fisc.basir import BudgetDay, SectorClassifier
-    from fisc.portfolio import BacktestResult
-    from fisc.report import Section
-    from fisc.report.definition import ReportDefinition
+from fisc.core import DataError, FiscError, record
+from fisc.data import load_budget_excerpts, read_prices
+from fisc.portfolio import BacktestResult, backtest
+from fisc.report import Figure, Section, Table, style
+from fisc.report.definition import ReportDefinition
 
 __all__ = ["SUBTITLE", "TEMPLATE", "Options", "sections"]
 
@@ -67,9 +66,6 @@ class Options(BaseModel):
 
 def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
     """Make the page, the event study, the portfolio and the appendix; each by itself."""
-    from fisc.core import FiscError
-    from fisc.report import Section
-
     options = Options(**definition.options)
     progress("speech", 0, 4)
     try:
@@ -88,8 +84,6 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
 
 
 def _budget_day(definition: ReportDefinition, options: Options) -> BudgetDay:
-    from fisc.basir import budget_day, read_speech
-
     speech = options.speech
     source = speech if "://" in speech else definition.path(speech)
     paragraphs = read_speech(source, date=options.date)
@@ -107,9 +101,6 @@ def _budget_day(definition: ReportDefinition, options: Options) -> BudgetDay:
 
 def _classifier(definition: ReportDefinition, options: Options) -> SectorClassifier:
     """Return the saved classifier, or one that learned from the labelled excerpts that ship."""
-    from fisc.basir import SectorClassifier
-    from fisc.data import load_budget_excerpts
-
     if options.model is not None:
         return SectorClassifier.load(definition.path(options.model))
     excerpts = load_budget_excerpts()
@@ -119,10 +110,6 @@ def _classifier(definition: ReportDefinition, options: Options) -> SectorClassif
 
 def _earlier(path: Path, day: str) -> pd.DataFrame:
     """Return the paragraphs of the last speeches before a day."""
-    import pandas as pd
-
-    from fisc.core import DataError
-
     if not path.is_file():
         raise DataError(f"there is no file {path}; make it with: fisc data build budget-speeches --from DIR")
     frame = pd.read_parquet(path, columns=["date", "text"])
@@ -135,17 +122,11 @@ def _earlier(path: Path, day: str) -> pd.DataFrame:
 
 
 def _left_out(title: str, reason: str) -> Section:
-    from fisc.report import Section
-
     return Section(title, body=f"Left out: {reason}")
 
 
 def _event_study(definition: ReportDefinition, options: Options, held: list[pd.DataFrame]) -> Section:
     """Study the day where prices exist; the prices that were read are kept for the portfolio."""
-    from fisc.basir import event_study
-    from fisc.core import DataError
-    from fisc.data import read_prices
-
     if options.prices is None:
         return _left_out(_EVENT, "no prices were given (`prices` in the options).")
     prices = read_prices(definition.path(options.prices))
@@ -185,11 +166,6 @@ def _weights(calls: pd.Series[str]) -> pd.Series[float]:
 
 
 def _portfolio_section(after: pd.DataFrame, calls: pd.Series[str], options: Options) -> Section:
-    import pandas as pd
-
-    from fisc.core import record
-    from fisc.report import Figure, Section, Table, style
-
     tilted = _weights(calls)
     equal = pd.Series(1.0 / len(calls), index=calls.index)
     runs = {
@@ -232,9 +208,5 @@ def _portfolio_section(after: pd.DataFrame, calls: pd.Series[str], options: Opti
 
 def _hold(prices: pd.DataFrame, weights: pd.Series[float], cost: float) -> BacktestResult:
     """Buy at the first close and hold; what the weights leave is cash."""
-    import pandas as pd
-
-    from fisc.portfolio import backtest
-
     start = {"cash": 1.0 - float(weights.sum()), **weights.to_dict()}
     return backtest(prices, pd.DataFrame([start], index=prices.index[:1]), buy=cost, sell=cost)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fisc.cli.pipelines.registry import optional_section
-
-if TYPE_CHECKING:
-    from fisc.r3d import R3DResult
-    from fisc.report import Section
-    from fisc.report.definition import ReportDefinition
+from fisc.core import FiscError
+from fisc.r3d import R3DResult, r3d
+from fisc.report import Section
+from fisc.report.definition import ReportDefinition
 
 __all__ = ["SUBTITLE", "TEMPLATE", "Options", "sections"]
 
@@ -58,9 +57,6 @@ class Options(BaseModel):
 
 def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
     """Make the fit and its diagnostics; without a fit, say why and stop there."""
-    from fisc.core import FiscError
-    from fisc.report import Section
-
     options = Options(**definition.options)
     progress("fit", 0, 2)
     try:
@@ -77,8 +73,6 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
 
 
 def _fit(definition: ReportDefinition, options: Options) -> R3DResult:
-    from fisc.r3d import r3d
-
     return r3d(
         str(definition.path(options.data)),
         y=options.y,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-if TYPE_CHECKING:
-    from fisc.report import Section
-    from fisc.report.definition import ReportDefinition
+from fisc.cli.demo_report import demo_sections
+from fisc.report import Section
+from fisc.report.definition import ReportDefinition
 
 __all__ = ["SUBTITLE", "TEMPLATE", "Options", "sections"]
 
@@ -27,6 +26,4 @@ class Options(BaseModel):
 
 def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
     """Make the demonstration's sections."""
-    from fisc.cli.demo_report import demo_sections
-
     return demo_sections(definition.seed, progress)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from pydantic import BaseModel
 
 from fisc.core import FiscError
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from fisc.report import Section
-    from fisc.report.definition import ReportDefinition
+from fisc.report import Section
+from fisc.report.definition import ReportDefinition
 
 __all__ = ["KINDS", "Pipeline", "json_schema", "models", "optional_section", "pipeline", "template"]
 
@@ -63,8 +61,6 @@ def models() -> dict[str, type[BaseModel]]:
 
 def optional_section(title: str, make: Callable[[], Section]) -> Section:
     """Make a section, or show in its place why it could not be made."""
-    from fisc.report import Section
-
     try:
         return make()
     except FiscError as error:
@@ -73,8 +69,6 @@ def optional_section(title: str, make: Callable[[], Section]) -> Section:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a report definition, the options by kind."""
-    from fisc.report.definition import ReportDefinition
-
     schema = ReportDefinition.model_json_schema()
     schema["properties"].pop("folder", None)
     schema["properties"]["kind"] = {"enum": list(KINDS), "description": "Which report."}
