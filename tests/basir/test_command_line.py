@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from fisc.basir import ClassificationScore, EventStudy, Ranking, SpeechSectors
 from fisc.basir.demo import demo_section
 from fisc.cli.basir import app
 from fisc.data import DataError
@@ -33,14 +34,14 @@ def test_classify_writes_a_page_and_a_table(speech: Path, tmp_path: Path) -> Non
     html, csv = tmp_path / "out.html", tmp_path / "out.csv"
     done = run.invoke(app, ["classify", str(speech), "--html", str(html), "--csv", str(csv), "--json"])
     assert done.exit_code == 0, done.output
-    rows = json.loads(done.stdout)
-    assert {r["sector"] for r in rows} >= {"Steel", "Banks"}
-    assert rows[0]["rupees"] == 5e9
+    found = SpeechSectors.from_dict(json.loads(done.stdout)).to_frame()
+    assert set(found["sector"]) >= {"Steel", "Banks"}
+    assert found["rupees"].iloc[0] == 5e9
     page = html.read_text()
     assert "&lt;b&gt;" in page
     assert "<b>steel</b>" not in page
     assert "<mark" in page
-    assert len(pd.read_csv(csv)) == len(rows)
+    assert len(pd.read_csv(csv)) == len(found)
     assert "Steel" in run.invoke(app, ["classify", str(speech)]).stdout
 
 
@@ -48,7 +49,8 @@ def test_classify_with_an_own_taxonomy(speech: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.csv"
     own.write_text("sector,keywords\nMetals,steel;copper\nLenders,banks;loans\n")
     done = run.invoke(app, ["classify", str(speech), "--taxonomy", str(own), "--json"])
-    assert {r["sector"] for r in json.loads(done.stdout)} == {"Metals", "Lenders"}
+    found = SpeechSectors.from_dict(json.loads(done.stdout)).to_frame()
+    assert set(found["sector"]) == {"Metals", "Lenders"}
 
 
 def test_train_then_classify_then_evaluate(speech: Path, tmp_path: Path) -> None:
@@ -57,17 +59,17 @@ def test_train_then_classify_then_evaluate(speech: Path, tmp_path: Path) -> None
     assert done.exit_code == 0, done.output
     assert "micro-F1" in done.stdout
     assert run.invoke(app, ["classify", str(speech), "--model", str(model), "--json"]).exit_code == 0
-    score = json.loads(run.invoke(app, ["evaluate", "--json", "--folds", "3"]).stdout)
-    assert score["table"]["micro-F1"]["value"] > 0.7
+    said = json.loads(run.invoke(app, ["evaluate", "--json", "--folds", "3"]).stdout)
+    assert ClassificationScore.from_dict(said).table.loc["micro-F1", "value"] > 0.7
 
 
 def test_rank_and_report(speech: Path, tmp_path: Path) -> None:
-    rows = json.loads(run.invoke(app, ["rank", "--json"]).stdout)
-    assert len(rows) == 25
-    assert {r["call"] for r in rows} <= {"UP", "DOWN", "no call"}
+    frame = Ranking.from_dict(json.loads(run.invoke(app, ["rank", "--json"]).stdout)).frame
+    assert len(frame) == 25
+    assert set(frame["call"]) <= {"UP", "DOWN", "no call"}
     assert run.invoke(app, ["rank", str(speech)]).exit_code == 0
     page = tmp_path / "day.html"
-    done = run.invoke(app, ["report", str(speech), "--out", str(page)])
+    done = run.invoke(app, ["report", str(speech), "--html", str(page)])
     assert done.exit_code == 0, done.output
     assert "25 sectors" in done.stdout
     assert "no call" in page.read_text()
@@ -80,12 +82,10 @@ def test_events(tmp_path: Path) -> None:
     prices = pd.DataFrame(levels, index=days, columns=list("MABC"))
     path = tmp_path / "prices.csv"
     prices.rename_axis("date").to_csv(path)
-    rows = json.loads(
-        run.invoke(
-            app, ["events", str(path), "--market", "M", "--events", "2020-07-01,2020-09-01", "--json"]
-        ).stdout
+    done = run.invoke(
+        app, ["events", str(path), "--market", "M", "--events", "2020-07-01,2020-09-01", "--json"]
     )
-    assert len(rows) == 6
+    assert len(EventStudy.from_dict(json.loads(done.stdout)).frame) == 6
     done = run.invoke(app, ["events", str(path), "--market", "M"])
     assert "2021-02-01" in done.stdout
 

@@ -31,7 +31,10 @@ def test_version() -> None:
 def test_list_shows_every_data_set() -> None:
     import fisc.data
 
-    text, items = command("data", "list").stdout, json.loads(command("data", "list", "--json").stdout)
+    text, items = (
+        command("data", "list").stdout,
+        json.loads(command("data", "list", "--json").stdout)["items"],
+    )
     assert {item["name"] for item in items} == set(fisc.data.catalogue().names)
     assert all(item["name"] in text for item in items)
     assert all(item["source"] and item["licence"] and item["span"] for item in items)

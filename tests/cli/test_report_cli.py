@@ -85,7 +85,7 @@ class Office:
     def fates(self) -> list[str]:
         code, out, err = self.run("runs", "--json")
         assert code == 0, err
-        return [item["status"] for item in reversed(json.loads(out))]
+        return [item["status"] for item in reversed(json.loads(out)["items"])]
 
     def wait_for(self, times: int) -> None:
         deadline = time.monotonic() + 60
