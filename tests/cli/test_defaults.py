@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-import fisc.basir
-import fisc.economist
-import fisc.portfolio
-import fisc.r3d
 from fisc.cli import basir, economist, portfolio, r3d
 from fisc.cli.pipelines import registry
 
 # Command, the functions that it calls, and what its options are called there.
+ALL = ""  # no name: empty on the command line stands for everything, or the option is another
 COMMANDS: list[tuple[Callable[..., None], list[str], dict[str, str]]] = [
     (r3d.fit, ["fisc.r3d:r3d"], {"covariate": "covariates"}),
     (r3d.diagnose, ["fisc.r3d:r3d"], {"covariate": "covariates"}),
-    (r3d.montecarlo, ["fisc.r3d:monte_carlo"], {"jobs": "n_jobs"}),
-    (economist.solve, ["fisc.economist:optimal_schedule", "fisc.economist:Workers.sample"], {"jobs": "n_jobs"}),
+    (r3d.montecarlo, ["fisc.r3d:monte_carlo"], {"jobs": "n_jobs", "designs": ALL}),
+    (
+        economist.solve,
+        ["fisc.economist:optimal_schedule", "fisc.economist:Workers.sample"],
+        {"jobs": "n_jobs"},
+    ),
     (economist.compare, ["fisc.economist:compare", "fisc.economist:Workers.sample"], {"jobs": "n_jobs"}),
     (basir.classify, ["fisc.basir:SectorClassifier"], {}),
     (basir.rank, ["fisc.basir:SectorRanker", "fisc.basir:budget_day"], {}),
@@ -36,8 +37,8 @@ COMMANDS: list[tuple[Callable[..., None], list[str], dict[str, str]]] = [
         ["fisc.portfolio:walk_forward"],
         {"train_closes": "train", "test_closes": "test", "jobs": "n_jobs", "cost": "costs"},
     ),
-    (portfolio.backtest, ["fisc.portfolio:backtest"], {}),
-    (portfolio.selftest, ["fisc.portfolio:selftest"], {"jobs": "n_jobs"}),
+    (portfolio.backtest, ["fisc.portfolio:backtest"], {"start": ALL, "cost": "buy"}),
+    (portfolio.selftest, ["fisc.portfolio:selftest"], {"jobs": "n_jobs", "parts": ALL}),
 ]
 # Kind of report and the functions that its options are handed to.
 KINDS = {
@@ -62,6 +63,14 @@ def defaults(function: Callable[..., object]) -> dict[str, object]:
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 
+def same(python: object, here: object) -> bool:
+    if python == here or (python in NOT_GIVEN and here in NOT_GIVEN):
+        return True
+    if isinstance(python, tuple) and isinstance(here, str):  # a list is text with commas
+        return ",".join(map(str, python)) == here
+    return {python, here} == {None, 1}  # joblib's word for one process
+
+
 def differing(given: Iterable[tuple[str, object]], where: str, names: dict[str, str]) -> list[str]:
     python = defaults(resolve(where))
     found = []
@@ -69,13 +78,14 @@ def differing(given: Iterable[tuple[str, object]], where: str, names: dict[str, 
         there = names.get(name, name)
         if there not in python or value is inspect.Parameter.empty:
             continue
-        same = python[there] == value or (python[there] in NOT_GIVEN and value in NOT_GIVEN)
-        if not same:
+        if not same(python[there], value):
             found.append(f"{name}: {value!r} here, {python[there]!r} in {where}")
     return found
 
 
-@pytest.mark.parametrize(("command", "functions", "names"), COMMANDS, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize(
+    ("command", "functions", "names"), COMMANDS, ids=lambda v: getattr(v, "__name__", "")
+)
 def test_the_command_line_has_pythons_defaults(
     command: Callable[..., None], functions: list[str], names: dict[str, str]
 ) -> None:
@@ -105,5 +115,6 @@ def test_every_choice_on_the_command_line_is_the_options_literal() -> None:
                 continue
             for name, hint in hints.items():
                 other = there.get(names.get(name, name))
-                if other is not None and typing.get_origin(other) is typing.Literal:
+                words = typing.get_args(other) if typing.get_origin(other) is typing.Literal else ()
+                if words and all(isinstance(word, str) for word in words):
                     assert hint == other, (command.__name__, name)

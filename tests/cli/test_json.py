@@ -42,9 +42,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     levels = 100 * np.cumprod(1 + rng.normal(0, 0.01, (len(days), 4)), axis=0)
     pd.DataFrame(levels, index=days, columns=list("MABC")).rename_axis("date").to_csv(folder / "prices.csv")
     x = np.repeat(rng.uniform(-1, 1, 80), 30)
-    frame = pd.DataFrame({"unit": np.repeat(np.arange(80), 30), "x": x, "y": rng.normal(size=2400) + (x >= 0)})
+    frame = pd.DataFrame(
+        {"unit": np.repeat(np.arange(80), 30), "x": x, "y": rng.normal(size=2400) + (x >= 0)}
+    )
     frame.to_parquet(folder / "micro.parquet")
-    (folder / "speech.txt").write_text("2. I propose to double the customs duty on steel to 10 per cent.\n\n" * 3)
+    (folder / "speech.txt").write_text(
+        "2. I propose to double the customs duty on steel to 10 per cent.\n\n" * 3
+    )
     (folder / "run.toml").write_text(SIMULATION)
     return folder
 
@@ -106,7 +110,9 @@ def commands() -> Iterator[tuple[str, typer.models.CommandInfo]]:
 
 def test_every_command_that_finds_something_has_json() -> None:
     without = {
-        name for name, command in commands() if "as_json" not in inspect.signature(command.callback).parameters
+        name
+        for name, command in commands()
+        if "as_json" not in inspect.signature(command.callback).parameters
     }
     # These write a file, print what goes into another program, or run until they are stopped.
     assert without == {"report new", "report schedule", "report install", "report schema"}

@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import fisc.economist as ec
-from fisc.cli.output import Csv, Html, Jobs, Json, Out, RandomState, deliver, print_json, show_frame
+from fisc.cli.output import (
+    Csv,
+    Html,
+    Jobs,
+    Json,
+    Out,
+    RandomState,
+    completion,
+    deliver,
+    print_json,
+    show_frame,
+)
 from fisc.cli.terminal import progress_bar
 from fisc.core import DataError
+from fisc.economist import options
 
 if TYPE_CHECKING:
     from fisc.llm import Budget
@@ -21,9 +33,11 @@ app = typer.Typer(
 )
 
 Number = Annotated[int, typer.Option("--workers", "-n", min=1, help="Number of workers.")]
-Population = Annotated[str, typer.Option(help="Incomes: gb2 (fit to ACS 2023) or acs (rounded quantiles).")]
-Calibration = Annotated[str, typer.Option(help="Cost of hours: common, individual or paper.")]
-Criterion = Annotated[str, typer.Option(help="inverse_income, log, utilitarian, rawls, crra or paper_live.")]
+Population = Annotated[
+    options.Population, typer.Option(help="Incomes: fit to ACS 2023, or rounded quantiles.")
+]
+Calibration = Annotated[options.Calibration, typer.Option(help="Cost of hours.")]
+Criterion = Annotated[options.CriterionName, typer.Option(help="Measure of welfare.")]
 
 
 @app.command()
@@ -117,9 +131,12 @@ def compare(
     calibration: Calibration = "common",
     criterion: Criterion = "inverse_income",
     planner: Annotated[
-        list[str] | None, typer.Option(help="bayesian, gp, cmaes, hill, random; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Planner to compare; repeatable.", autocompletion=completion(options.ComparedPlanner)
+        ),
     ] = None,
-    years: Annotated[int, typer.Option(min=1, help="Tax years of each planner.")] = 40,
+    years: Annotated[int, typer.Option(min=1, help="Tax years of each planner.")] = 20,
     random_state: RandomState = 0,
     jobs: Jobs = 1,
     out: Out = None,
@@ -131,7 +148,12 @@ def compare(
     people = ec.Workers.sample(n, population, random_state, calibration)
     names = tuple(planner or ("bayesian", "hill"))
     result = ec.compare(
-        people, criterion, planners=names, years=years, random_state=random_state, n_jobs=jobs
+        people,
+        criterion,
+        planners=names,  # type: ignore[arg-type]
+        years=years,
+        random_state=random_state,
+        n_jobs=jobs,
     )
 
     def say() -> None:

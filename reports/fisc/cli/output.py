@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol, get_args
 
 import typer
 
@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["Csv", "Html", "Jobs", "Json", "Listing", "Out", "RandomState", "deliver", "listing", "print_json"]
+__all__ = [
+    "Csv",
+    "Html",
+    "Jobs",
+    "Json",
+    "Listing",
+    "Out",
+    "OwnRandomState",
+    "RandomState",
+    "deliver",
+    "listing",
+    "print_json",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write the table to this file.")]
@@ -34,7 +46,16 @@ Out = Annotated[
 RandomState = Annotated[
     int, typer.Option("--random-state", "--seed", min=0, help="Same number, same result.")
 ]
+# Where Python derives the seed from the data unless one is given.
+OwnRandomState = Annotated[
+    int | None, typer.Option("--random-state", "--seed", min=0, help="Same number, same result.")
+]
 Jobs = Annotated[int, typer.Option("--jobs", help="Processes side by side; -1 for all cores.")]
+
+
+def completion(literal: object) -> Callable[[], list[str]]:
+    """Return what Tab offers for a repeatable option, from the literal of its values."""
+    return lambda: list(get_args(literal))
 
 
 class Deliverable(Protocol):
@@ -132,7 +153,7 @@ def _numbered(frame: pd.DataFrame) -> bool:
 
 
 def _picture(axes: Axes, path: Path) -> None:
-    figure = axes.get_figure()
+    figure = axes.get_figure(root=True)
     assert figure is not None
     with atomic_write(path, "wb") as handle:
         figure.savefig(handle, format="png", dpi=150, facecolor="white")

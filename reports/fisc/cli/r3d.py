@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 import fisc.r3d as rd
-from fisc.cli.output import Csv, Html, Jobs, Json, Out, RandomState, deliver
+from fisc.cli.output import Csv, Html, Jobs, Json, Out, OwnRandomState, RandomState, deliver
 from fisc.cli.terminal import progress_bar
 from fisc.core import DataError
+from fisc.r3d import options
 
 app = typer.Typer(
     help="Regression discontinuity for whole distributions: fit, diagnose, Monte Carlo.",
@@ -37,22 +38,24 @@ Quantiles = Annotated[
         help="Probabilities with commas, or first:last:step; 0.01:0.99:0.01 by default.",
     ),
 ]
-Method = Annotated[str, typer.Option("--method", help="frechet or simple.")]
-Kernel = Annotated[str, typer.Option("--kernel", help="triangular, epanechnikov or uniform.")]
+Method = Annotated[options.Method, typer.Option("--method", help="Estimator of the two curves.")]
+Kernel = Annotated[options.Kernel, typer.Option("--kernel", help="Weights of units by distance.")]
 Order = Annotated[int, typer.Option("--p", help="Order of the local polynomial.")]
 Bandwidth = Annotated[float | None, typer.Option("--bandwidth", help="In units of x; selected if not given.")]
 BandwidthT = Annotated[
     float | None, typer.Option("--bandwidth-treatment", help="Of the first stage; selected if not given.")
 ]
-Selector = Annotated[str, typer.Option("--selector", help="mse, cer or msetwo.")]
-Residuals = Annotated[str, typer.Option("--residuals", help="hc0, hc1, hc2, hc3 or nn.")]
-Band = Annotated[str, typer.Option("--band", help="constant, studentized, pointwise or anderson_rubin.")]
-Rule = Annotated[str, typer.Option("--quantile-rule", help="linear, inverse_cdf or weighted_hmisc.")]
+Selector = Annotated[options.Selector, typer.Option("--selector", help="What the bandwidth minimises.")]
+Residuals = Annotated[options.Residuals, typer.Option("--residuals", help="Of the variance estimate.")]
+Band = Annotated[options.Band, typer.Option("--band", help="Kind of band.")]
+Rule = Annotated[options.Rule, typer.Option("--quantile-rule", help="How quantiles of a unit are computed.")]
 Deriv = Annotated[int, typer.Option("--deriv", help="0 for a jump, 1 for a kink.")]
 Donut = Annotated[float, typer.Option("--donut", help="Leave out units closer to the cutoff than this.")]
 Draws = Annotated[int, typer.Option("--n-boot", help="Draws behind the band.")]
 Alpha = Annotated[float, typer.Option("--alpha", help="One minus coverage.")]
-Compat = Annotated[str | None, typer.Option("--compat", help="r3d-0.1: as the R package, defects included.")]
+Compat = Annotated[
+    options.Compat | None, typer.Option("--compat", help="As the R package does it, defects included.")
+]
 
 
 def parse_quantiles(text: str) -> list[float]:
@@ -120,7 +123,7 @@ def fit(
     n_boot: Draws = 1999,
     alpha: Alpha = 0.05,
     compat: Compat = None,
-    random_state: RandomState = 0,
+    random_state: OwnRandomState = None,
     out: Out = None,
     html: Html = None,
     csv: Csv = None,
@@ -128,7 +131,7 @@ def fit(
 ) -> None:
     """Estimate the effect of crossing the cutoff on the distribution of the outcome."""
     result = _fit(file, locals())
-    kinds = ["effect", "limits", "rd", "running"]
+    kinds: list[options.PlotKind] = ["effect", "limits", "rd", "running"]
     if result.quantiles.size >= 5 and not result.deriv:
         kinds.append("densities")
     deliver(
@@ -157,14 +160,14 @@ def diagnose(
     quantiles: Quantiles = None,
     method: Method = "frechet",
     kernel: Kernel = "triangular",
-    random_state: RandomState = 0,
+    random_state: OwnRandomState = None,
     out: Out = None,
     html: Html = None,
     csv: Csv = None,
     as_json: Json = False,
 ) -> None:
     """Check the design: manipulation, placebos, balance, donut, sizes, monotonicity, bandwidth."""
-    diagnosis = _fit(file, locals()).diagnose(random_state=random_state)
+    diagnosis = _fit(file, locals()).diagnose(random_state=random_state or 0)
     deliver(diagnosis, "Diagnostics", as_json=as_json, csv=csv, html=html, out=out)
 
 

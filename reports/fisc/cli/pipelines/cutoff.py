@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fisc.cli.pipelines.registry import optional_section
 from fisc.core import FiscError
 from fisc.r3d import R3DResult, r3d
+from fisc.r3d import options as r3d_options
 from fisc.report import Section
 from fisc.report.definition import ReportDefinition
 
@@ -47,9 +48,9 @@ class Options(BaseModel):
     treatment: str | None = None
     weights: str | None = None
     cluster: str | None = None
-    method: Literal["frechet", "simple"] = "frechet"
-    kernel: Literal["triangular", "epanechnikov", "uniform"] = "triangular"
-    band: Literal["constant", "studentized", "pointwise", "anderson_rubin"] = "constant"
+    method: r3d_options.Method = "frechet"
+    kernel: r3d_options.Kernel = "triangular"
+    band: r3d_options.Band = "constant"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     donut: Annotated[float, Field(ge=0)] = 0.0
     diagnose: Annotated[bool, Field(description="Whether the diagnostics are shown.")] = True
