@@ -18,7 +18,7 @@ import fisc.cli.app as root
 from fisc.core import Record
 
 SIMULATION = """
-agents = 20
+n = 30
 years = 2
 planner = "hill"
 """
@@ -47,7 +47,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     frame.to_parquet(folder / "micro.parquet")
     (folder / "speech.txt").write_text(
-        "2. I propose to double the customs duty on steel to 10 per cent.\n\n" * 3
+        "2. I propose to double the customs duty on steel to 10 per cent in the coming year.\n\n" * 9
     )
     (folder / "run.toml").write_text(SIMULATION)
     return folder

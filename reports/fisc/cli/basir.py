@@ -9,6 +9,7 @@ import typer
 
 import fisc.basir as bs
 import fisc.data
+from fisc.basir import options
 from fisc.cli.output import Csv, Html, Json, Out, RandomState, deliver, print_json, show_frame
 from fisc.cli.terminal import console, progress_bar, say_written
 from fisc.core import DataError
@@ -22,16 +23,15 @@ app = typer.Typer(
     help="Budget speeches: which sectors they touch, and how these will do.", no_args_is_help=True
 )
 
-Method = str
-EventModel = str
-RankingMethod = str
 _PERCENT = dict.fromkeys(("expected_pct", "low_pct", "high_pct"), ".2f")
 Date = Annotated[str | None, typer.Option(help="Day of the speech, YYYY-MM-DD.")]
 Level = Annotated[float, typer.Option("--level", "--coverage", help="Coverage of the intervals, 0 to 1.")]
-Ranker = Annotated[RankingMethod, typer.Option("--method", help="What the ranking rests on.")]
-EventModelOption = Annotated[EventModel, typer.Option("--model", help="Model of the expected return.")]
+Ranker = Annotated[str, typer.Option("--method", help="What the ranking rests on.")]
+EventModelOption = Annotated[
+    options.ReturnModel, typer.Option("--model", help="Model of the expected return.")
+]
 MethodOption = Annotated[
-    Method, typer.Option("--method", help="lexical needs no torch; pair and finetuned do.")
+    options.Method, typer.Option("--method", help="lexical needs no torch; pair and finetuned do.")
 ]
 Model = Annotated[Path | None, typer.Option("--model", help="Folder that `fisc basir train` wrote.")]
 Sectors = Annotated[Path | None, typer.Option("--taxonomy", help="CSV with a column sector, and keywords.")]
@@ -230,7 +230,7 @@ def report(
 
 
 def _budget_day(
-    speech: str, date: str | None, method: RankingMethod, level: float, model: Path | None, random_state: int
+    speech: str, date: str | None, method: str, level: float, model: Path | None, random_state: int
 ) -> bs.BudgetDay:
     with progress_bar("reading") as step:
         step("reading", 0, 2)
@@ -243,7 +243,7 @@ def _budget_day(
 
 
 def _classifier(
-    method: Method, model: Path | None, taxonomy: Path | None, encoder: str | None, random_state: int
+    method: options.Method, model: Path | None, taxonomy: Path | None, encoder: str | None, random_state: int
 ) -> bs.SectorClassifier:
     """Load the saved classifier, or learn one from the packaged excerpts."""
     if model is not None:

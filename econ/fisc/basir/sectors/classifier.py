@@ -94,7 +94,7 @@ class SectorClassifier(BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        method: Method = "pair",
+        method: Method = "lexical",
         taxonomy: Taxonomy | None = None,
         encoder: str | None = None,
         random_state: int = 0,

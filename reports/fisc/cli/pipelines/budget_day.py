@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from fisc.basir import BudgetDay, SectorClassifier, budget_day, event_study, read_speech
+from fisc.basir.options import Method
 from fisc.cli.pipelines.registry import optional_section
 from fisc.core import DataError, FiscError, record
 from fisc.data import load_budget_excerpts, read_prices
@@ -31,7 +32,7 @@ classifier = "lexical"          # or "pair", "finetuned" (extras basir and minil
 # prices = "indices.csv"        # closes of sector indices and of the market: event study and portfolio
 # market = "NIFTY 500"          # column of prices that is the market
 # window = [0, 5]               # trading days of the event study
-coverage = 0.9                  # of the intervals; a call is made only if one does not cover zero
+level = 0.9                     # of the intervals; a call is made only if one does not cover zero
 cost = 0.0025                   # of a trade, as a share
 hold = 21                       # trading days that the tilted portfolio is held
 """
@@ -45,11 +46,11 @@ _EARLIER_SPEECHES = 5
 class Options(BaseModel):
     """Inputs of the report; what is not given leaves its section out, visibly."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     speech: Annotated[str, Field(description="PDF with a text layer, text file or address.")]
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="Day of the speech, YYYY-MM-DD.")]
-    classifier: Literal["lexical", "pair", "finetuned"] = "lexical"
+    classifier: Method = "lexical"
     model: Annotated[str | None, Field(description="Folder of a saved classifier.")] = None
     method: Annotated[str, Field(description="Method of the ranking.")] = "surprise"
     earlier: Annotated[str | None, Field(description="Parquet file of paragraphs of earlier speeches.")] = (
@@ -59,7 +60,7 @@ class Options(BaseModel):
     prices: Annotated[str | None, Field(description="Closes of sector indices and of the market.")] = None
     market: Annotated[str | None, Field(description="Column of prices that is the market.")] = None
     window: tuple[int, int] = (0, 5)
-    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    level: Annotated[float, Field(gt=0, lt=1, validation_alias=AliasChoices("level", "coverage"))] = 0.9
     cost: Annotated[float, Field(ge=0, lt=1)] = 0.0025
     hold: Annotated[int, Field(ge=2, le=252)] = 21
 
@@ -94,8 +95,8 @@ def _budget_day(definition: ReportDefinition, options: Options) -> BudgetDay:
         date=options.date,
         method=options.method,
         earlier=earlier,
-        coverage=options.coverage,
-        seed=definition.seed,
+        level=options.level,
+        random_state=definition.seed,
     )
 
 
