@@ -292,7 +292,7 @@ def _budgets_within(frame: pd.DataFrame, market: str) -> pd.DataFrame:
     traded = frame[market].notna() if market in frame.columns else slice(None)
     days = frame.index[traded].sort_values()
     table = bs.budget_calendar()
-    within = table[
+    within: pd.DataFrame = table[
         (table["date"] >= days[min(60, len(days) - 1)])
         & (table["date"] < days[-1])
         & (table["kind"] != "supplementary")

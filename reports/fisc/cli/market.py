@@ -140,7 +140,7 @@ def _distribution(prices: pd.DataFrame) -> Figure:
 
 def _wealth(runs: dict[str, BacktestResult], index: pd.Series[float]) -> Figure:
     level = index.reindex(next(iter(runs.values())).wealth.index).ffill().bfill()
-    lines = {**runs, "S&P 500 index": level / level.iloc[0]}
+    lines: dict[str, BacktestResult | pd.Series[float]] = {**runs, "S&P 500 index": level / level.iloc[0]}
     return Figure.from_matplotlib(
         wealth_with_drawdown(lines),
         caption=f"Wealth after costs of {COST:.2%} a trade, and how far below its last peak a holder stood.",

@@ -12,9 +12,12 @@ import fisc.portfolio as pf
 from fisc.cli.output import Csv, Html, Jobs, Json, Out, RandomState, deliver, print_json, show_frame
 from fisc.cli.terminal import console
 from fisc.core import DataError
+from fisc.portfolio import options
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from fisc.portfolio.rules import Targets
 
 app = typer.Typer(
     help="Portfolios under exact costs: train agents, compare them with classical rules, test the machinery.",
@@ -25,15 +28,9 @@ Prices = Annotated[
     str,
     typer.Argument(help="Prices by date and asset: a CSV or Parquet file, or sp500 for the packaged stocks."),
 ]
-Algorithm = Annotated[str, typer.Option("--algorithm", help="ppo, sb3-ppo, trpo or sac.")]
-Network = Annotated[str, typer.Option("--network", help="mlp (fastest), eiie, vgg, resnet or vit.")]
-RewardName = Annotated[
-    str,
-    typer.Option(
-        "--reward",
-        help="differential_sharpe, telescoping_sharpe, average_sharpe, log_return, mean_variance, ...",
-    ),
-]
+Algorithm = Annotated[options.Algorithm, typer.Option("--algorithm", help="How agents learn.")]
+Network = Annotated[options.Network, typer.Option("--network", help="Shape of the policy; mlp is fastest.")]
+RewardName = Annotated[options.RewardName, typer.Option("--reward", help="What agents maximise.")]
 Base = Annotated[
     str,
     typer.Option(
@@ -65,7 +62,7 @@ def train(
     prices: Prices,
     out: Annotated[Path, typer.Option("--out", help="Folder for the model; its checkpoint lies beside it.")],
     algorithm: Algorithm = "ppo",
-    network: Network = "mlp",
+    network: Network = "eiie",
     reward: RewardName = "differential_sharpe",
     base: Base = "equal",
     steps: Steps = 200_000,
@@ -112,10 +109,10 @@ def evaluate(
         ),
     ] = None,
     algorithm: Algorithm = "ppo",
-    network: Network = "mlp",
+    network: Network = "eiie",
     reward: RewardName = "differential_sharpe",
     base: Base = "equal",
-    steps: Steps = 40_000,
+    steps: Steps = 200_000,
     cost: Cost = 0.0025,
     lag: Lag = 0,
     train_closes: Annotated[int, typer.Option("--train", help="Closes in each training span.")] = 1260,
@@ -200,7 +197,7 @@ def selftest(
 @app.command()
 def backtest(
     prices: Prices,
-    rule: Annotated[str | None, typer.Option("--rule", help="Classical rule by name.")] = None,
+    rule: Annotated[options.Baseline | None, typer.Option("--rule", help="Classical rule by name.")] = None,
     model: Annotated[Path | None, typer.Option("--model", help="Folder of a trained agent.")] = None,
     weights: Annotated[
         Path | None,
@@ -226,7 +223,7 @@ def backtest(
         raise DataError("give exactly one of --rule, --model and --weights")
     market = _market(prices, start, end)
     begin = None if first is None else market.row(first)
-    targets: pf.Targets
+    targets: Targets
     if rule is not None:
         strategy, name = pf.baselines.get(rule, window=window), rule
         if begin is None:
