@@ -75,7 +75,7 @@ def market_section(seed: int = 0) -> Section:
 def _finding(runs: dict[str, BacktestResult], seed: int) -> str:
     """Say which strategy had the higher Sharpe ratio, if the data can tell."""
     held, restored = runs.values()
-    gap = sharpe_difference(restored.net_returns, held.net_returns, seed=seed)
+    gap = sharpe_difference(restored.net_returns, held.net_returns, random_state=seed)
     words = f"{gap.estimate:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]".replace("-", "−")
     if gap.low <= 0 <= gap.high:
         return f"No difference found: Sharpe ratio {words} a year (95 % interval)."

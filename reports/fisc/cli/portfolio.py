@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
@@ -17,7 +17,7 @@ from fisc.portfolio import options
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fisc.portfolio.rules import Targets
+    from fisc.portfolio.rules import Strategy, Targets
 
 app = typer.Typer(
     help="Portfolios under exact costs: train agents, compare them with classical rules, test the machinery.",
@@ -32,10 +32,7 @@ Algorithm = Annotated[options.Algorithm, typer.Option("--algorithm", help="How a
 Network = Annotated[options.Network, typer.Option("--network", help="Shape of the policy; mlp is fastest.")]
 RewardName = Annotated[options.RewardName, typer.Option("--reward", help="What agents maximise.")]
 Base = Annotated[
-    str,
-    typer.Option(
-        "--base", help="Allocation to start from: equal, erc, hrp, min_variance, ...; none for none."
-    ),
+    options.Allocator | Literal["none"], typer.Option("--base", help="Allocation to start from.")
 ]
 Steps = Annotated[int, typer.Option("--steps", min=1, help="Environment steps of each training run.")]
 Cost = Annotated[
@@ -135,7 +132,9 @@ def evaluate(
     """Compare strategies out of sample, walking forward, with intervals and a verdict."""
     market = _market(prices, start, end)
     names = models or [*pf.baselines.NAMES, "learned"]
-    chosen: dict[str, object] = {name: pf.baselines.get(name) for name in names if name != "learned"}
+    chosen: dict[str, Strategy | pf.RLPortfolio] = {
+        name: pf.baselines.get(name) for name in names if name != "learned"
+    }
     if "learned" in names:
         chosen["learned"] = pf.RLPortfolio(
             algorithm=algorithm,
@@ -184,11 +183,8 @@ def selftest(
     as_json: Json = False,
 ) -> None:
     """Test for leaks, for a planted signal, and for findings where there is nothing; exit code 1 on failure."""
-    result = (
-        pf.selftest(parts, seeds=seeds, worlds=worlds, n_jobs=jobs)
-        if parts
-        else pf.selftest(seeds=seeds, worlds=worlds, n_jobs=jobs)
-    )
+    chosen = cast("list[options.Part]", parts) or get_args(options.Part)
+    result = pf.selftest(chosen, seeds=seeds, worlds=worlds, n_jobs=jobs)
     deliver(result, "Portfolio self-tests", as_json=as_json, csv=csv, html=html, out=out)
     if not result.passed:
         raise typer.Exit(1)
@@ -225,14 +221,14 @@ def backtest(
     begin = None if first is None else market.row(first)
     targets: Targets
     if rule is not None:
-        strategy, name = pf.baselines.get(rule, window=window), rule
+        strategy = pf.baselines.get(rule, window=window)
         if begin is None:
             begin = getattr(strategy, "window", 0) if rule in pf.baselines.ALLOCATORS else 0
-        targets = strategy.bind(market, begin)
+        targets, name = strategy.bind(market, begin), str(rule)
     elif model is not None:
         agent = pf.Agent.load(model)
         if begin is None:
-            begin = int(agent.card.network["window"])
+            begin = agent.card.network_options.window
         targets, name = agent.bind(market, begin), agent.name
     else:
         assert weights is not None

@@ -120,7 +120,7 @@ class Table(Block):
     frame: pd.DataFrame
     caption: str = ""
     note: str = ""
-    decimals: int | Mapping[Hashable, int] = 3
+    decimals: int | Mapping[str, int] | Mapping[Hashable, int] = 3
     index: bool = True
     percent: Sequence[Hashable] = ()
     max_rows: int = 60

@@ -104,7 +104,7 @@ def _row_labels(frame: pd.DataFrame, table: Table) -> tuple[list[tuple[str, list
 
 def _decimals(table: Table, label: Hashable) -> int:
     if isinstance(table.decimals, Mapping):
-        return int(table.decimals.get(label, _DECIMALS))
+        return next((int(n) for name, n in table.decimals.items() if name == label), _DECIMALS)
     return int(table.decimals)
 
 
