@@ -31,9 +31,7 @@ Prices = Annotated[
 Algorithm = Annotated[options.Algorithm, typer.Option("--algorithm", help="How agents learn.")]
 Network = Annotated[options.Network, typer.Option("--network", help="Shape of the policy; mlp is fastest.")]
 RewardName = Annotated[options.RewardName, typer.Option("--reward", help="What agents maximise.")]
-Base = Annotated[
-    options.Allocator | Literal["none"], typer.Option("--base", help="Allocation to start from.")
-]
+Base = Annotated[Literal[options.Allocator, "none"], typer.Option("--base", help="Allocation to start from.")]
 Steps = Annotated[int, typer.Option("--steps", min=1, help="Environment steps of each training run.")]
 Cost = Annotated[
     float, typer.Option("--cost", help="Share of the traded value, both sides; 0.25 % is 0.0025.")
