@@ -88,12 +88,6 @@ def test_nothing_names_this_machine(root: Path) -> None:
             assert not paths.search(file.read_text(encoding="utf-8", errors="replace")), name
 
 
-def test_no_module_is_a_monster(root: Path) -> None:
-    for source in SOURCES:
-        for module in (root / source).rglob("*.py"):
-            assert len(module.read_text(encoding="utf-8").splitlines()) <= 600, f"{module} wants a seam"
-
-
 @pytest.mark.parametrize(
     ("code", "library", "extra"),
     [
