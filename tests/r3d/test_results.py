@@ -140,7 +140,7 @@ class TestBands:
         band = weak.band("anderson_rubin")
         assert np.isinf(band.lower).all()
         assert np.isinf(band.upper).all()
-        assert weak.plot().get_xlabel() == "quantile"
+        assert weak.plot().get_xlabel() == "quantile of y"
 
 
 class TestTests:
@@ -458,7 +458,7 @@ class TestPresentation:
             kink.functional("gini")
         median = r3d(sim.data, y="y", x="x", unit="unit", quantiles=[0.5], random_state=0)
         assert "homogeneity" not in median.summary()
-        assert median.plot().get_xlabel() == "quantile"
+        assert median.plot().get_xlabel() == "quantile of y"
         with pytest.raises(DataError, match="at least two"):
             median.test("homogeneity")
 

@@ -55,7 +55,15 @@ def governor_incomes(*, cluster: IncomeCluster | None = "election", **options: A
     q = np.arange(5, 96) / 100
     curves = table[[f"q{k:02d}" for k in range(5, 96)]].to_numpy()
     labels = {"state": table["state"], "election": table["state"] + " " + table["election_year"].astype(str)}
-    settings: dict[str, Any] = {"alpha": 0.1, "n_boot": 4999, **options}
+    settings: dict[str, Any] = {
+        "alpha": 0.1,
+        "n_boot": 4999,
+        "y_label": "family income, multiples of the poverty threshold",
+        "x_label": "Democrat's margin",
+        "unit_label": "state and year",
+        "support": (0.0, None),
+        **options,
+    }
     return r3d(
         quantile_matrix=curves,
         x=table["margin"].to_numpy(),
@@ -102,7 +110,13 @@ def governor_elections(
     if cluster is not None:
         check_option("cluster", cluster, get_args(ElectionCluster))
     votes = election_outcomes(load_governor_elections() if returns is None else returns, term)
-    settings: dict[str, Any] = {"quantiles": np.arange(1, 20) / 20, **options}
+    settings: dict[str, Any] = {
+        "quantiles": np.arange(1, 20) / 20,
+        "y_label": f"Democrat's share in the {term} election, %",
+        "x_label": "Democrat's margin, points",
+        "support": (0.0, 100.0),
+        **options,
+    }
     return r3d(votes, y="share", x="margin", unit="election", weights="votes", cluster=cluster, **settings)
 
 

@@ -15,6 +15,7 @@ from fisc.report import Result
 
 from .bands import Limits, make_band
 from .compat import procedure_of
+from .names import Names
 from .options import Band, Options, check_alpha
 from .procedure import Procedure
 from .process import Process
@@ -70,6 +71,8 @@ class Fit(Result):
         What was dropped, repaired or doubtful.
     provenance : Provenance
         Version, options, fingerprints of the data, seed, time.
+    names : Names
+        What the user calls outcome, running variable and units, and the support of the outcome.
     """
 
     quantiles: FloatArray
@@ -103,6 +106,7 @@ class Fit(Result):
     cutoff: float
     warnings: tuple[str, ...]
     provenance: Provenance
+    names: Names = field(default_factory=Names)
     _sample: Sample | None = field(default=None, init=False, repr=False)
 
     def with_sample(self, sample: Sample) -> Self:

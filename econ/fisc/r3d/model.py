@@ -12,6 +12,7 @@ from .choice import Bandwidth
 from .compat import procedure_of
 from .fitting import fit_sample
 from .inputs import Data, Source, prepare
+from .names import check_inside, names_of
 from .notes import Notes
 from .options import (
     Band,
@@ -63,6 +64,10 @@ def r3d(
     quantile_matrix: ArrayLike | TableLike | None = None,
     missing: Missing = "drop",
     continuous_treatment: bool = False,
+    y_label: str | None = None,
+    x_label: str | None = None,
+    unit_label: str | None = None,
+    support: tuple[float | None, float | None] | None = None,
 ) -> R3DResult:
     """Effect of crossing a cutoff on a whole distribution.
 
@@ -135,6 +140,11 @@ def r3d(
         What to do with missing values of y; dropping is counted and warned.
     continuous_treatment : bool
         Allow a treatment other than 0 and 1.
+    y_label, x_label, unit_label : str, optional
+        What pictures, tables and sentences call the outcome, the running variable and a unit; the names of the
+        columns by default.
+    support : (float or None, float or None), optional
+        Where the outcome can lie, as (0, None) for incomes: pictures draw nothing outside.
 
     Returns
     -------
@@ -169,9 +179,12 @@ def r3d(
     source = Source(
         data, columns, quantile_matrix, quantiles, cutoff, quantile_rule, donut, missing, continuous_treatment
     )
+    names = names_of(columns, y_label, x_label, unit_label, support)
     source, notes = procedure_of(options).request(source, options), Notes()
+    sample = prepare(source, notes)
+    check_inside(names, sample.curves)
     fit = fit_sample(
-        prepare(source, notes),
+        sample,
         options,
         bandwidth=bandwidth,
         bandwidth_treatment=bandwidth_treatment,
@@ -181,4 +194,4 @@ def r3d(
         quantile_rule=source.rule,
         fingerprints=True,
     )
-    return R3DResult.of(fit)
+    return R3DResult.of(fit, names)

@@ -48,9 +48,10 @@ def effect(fit: Fit, ax: Axes | None = None) -> Axes:
             ax.plot(q, fit.tau, "o", color=BELOW)
         ax.set_xlim(0.0, 1.0)
     reference_line(ax, 0.0)
-    ax.set_xlabel("quantile")
-    ax.set_ylabel("effect on the slope" if fit.deriv else "effect, units of the outcome")
-    ax.set_title("Effect of crossing the cutoff, by quantile")
+    y = fit.names.y
+    ax.set_xlabel(f"quantile of {y}")
+    ax.set_ylabel(f"effect on the slope of {y}" if fit.deriv else f"effect on {y}")
+    ax.set_title(f"Effect of crossing the cutoff on {y}, by quantile")
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.16 * (high - low))  # room for the legend
     ax.legend(loc="upper left", ncols=3)
@@ -62,18 +63,20 @@ def limits(fit: Fit, ax: Axes | None = None) -> Axes:
     """Average quantile functions just below and just above the cutoff, with pointwise intervals."""
     ax = axes_of(ax)
     z = float(norm.ppf(1.0 - fit.alpha / 2.0))
-    errors, m = fit.process.errors, fit.tau.size
+    errors, m, y = fit.process.errors, fit.tau.size, fit.names.y
+    inside = np.asarray if fit.deriv else fit.names.clip
     for curve, start, colour, style, label in (
         (fit.q_minus, errors.size // 2, BELOW, (0, (5, 2)), "just below the cutoff"),
         (fit.q_plus, 0, ABOVE, "solid", "just above the cutoff"),
     ):
         se = errors[start : start + m]
-        shade(ax, fit.quantiles, curve - z * se, curve + z * se, color=colour)
-        ax.plot(fit.quantiles, curve, color=colour, linestyle=style, linewidth=2.0, label=label)
+        shade(ax, fit.quantiles, inside(curve - z * se), inside(curve + z * se), color=colour)
+        ax.plot(fit.quantiles, inside(curve), color=colour, linestyle=style, linewidth=2.0, label=label)
     ax.set_xlim(0.0, 1.0)
-    ax.set_xlabel("quantile")
-    ax.set_ylabel("slope in x" if fit.deriv else "outcome")
-    ax.set_title(f"Average unit quantiles at the cutoff, {100 * (1 - fit.alpha):g}% pointwise intervals")
+    ax.set_xlabel(f"quantile of {y}")
+    ax.set_ylabel(f"slope of {y} in {fit.names.x}" if fit.deriv else y)
+    level = f"{100 * (1 - fit.alpha):g}%"
+    ax.set_title(f"Average quantiles of {y} at the cutoff, {level} pointwise intervals")
     ax.legend(loc="upper left")
     return ax
 
@@ -91,23 +94,24 @@ def densities(fit: Fit, ax: Axes | None = None) -> Axes:
     span = max(float(np.ptp(fit.q_minus)), float(np.ptp(fit.q_plus)))
     low = min(fit.q_minus[0], fit.q_plus[0]) - 0.1 * span
     high = max(fit.q_minus[-1], fit.q_plus[-1]) + 0.1 * span
-    grid = np.linspace(low, high, 400)
+    first, last = fit.names.clip(np.array([low, high]))
+    grid = np.linspace(first, last, 400)
     for curve, colour, style, label in (
         (fit.q_minus, BELOW, (0, (5, 2)), "just below the cutoff"),
         (fit.q_plus, ABOVE, "solid", "just above the cutoff"),
     ):
-        values = np.interp(fine, q, curve)
+        values = fit.names.clip(np.interp(fine, q, curve))
         if np.ptp(values) == 0.0:
             raise DataError(
                 "a limit quantile curve is constant: the distribution is one point and has no density"
             )
-        density = gaussian_kde(values, bw_method=0.18)(grid) * (q[-1] - q[0])
+        density = _density(values, grid, fit.names.bounds) * (q[-1] - q[0])
         ax.plot(grid, density, color=colour, linestyle=style, linewidth=2.0, label=label)
         shade(ax, grid, np.zeros_like(grid), density, color=colour)
     ax.set_ylim(bottom=0.0)
-    ax.set_xlabel("outcome")
+    ax.set_xlabel(fit.names.y)
     ax.set_ylabel("density")
-    ax.set_title(f"Implied densities, quantiles {q[0]:g} to {q[-1]:g}")
+    ax.set_title(f"Implied densities of {fit.names.y}, quantiles {q[0]:g} to {q[-1]:g}")
     ax.legend(loc="best")
     return ax
 
@@ -154,14 +158,21 @@ def rd(
             label = f"quantile {fit.quantiles[column]:g}" if plus else None
             ax.plot(x + sample.cutoff, y, color=colour, linewidth=2.2, label=label)
     reference_line(ax, sample.cutoff, which="x")
-    ax.set_xlabel("running variable")
-    ax.set_ylabel("unit quantile, units of the outcome")
-    ax.set_title("Unit quantiles by running variable: bin means and local fits")
+    ax.set_xlabel(fit.names.x)
+    ax.set_ylabel(f"quantile of {fit.names.y} within {fit.names.unit}")
+    ax.set_title(f"Quantiles of {fit.names.y} by {fit.names.x}: bin means and local fits")
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.14 * (high - low))
     handles, labels = ax.get_legend_handles_labels()
     ax.legend(handles[::-1], labels[::-1], loc="upper left", ncols=len(columns))
     return ax
+
+
+def _density(values: FloatArray, grid: FloatArray, bounds: tuple[float, float]) -> FloatArray:
+    """Kernel density on a grid; mass that would fall outside the bounds is reflected at them."""
+    kernel = gaussian_kde(values, bw_method=0.18)
+    mirrored = (kernel(2.0 * end - grid) for end in bounds if np.isfinite(end))
+    return np.asarray(sum(mirrored, kernel(grid)))
 
 
 def _fitted_lines(fit: Fit, h: FloatArray, plus: bool) -> list[tuple[FloatArray, FloatArray]]:

@@ -17,6 +17,7 @@ from .diagnostics import Diagnosis, density_of, diagnose
 from .fit import Fit
 from .functionals import Functional, evaluate
 from .mean import MeanEffect, mean_effect
+from .names import Names
 from .options import Alternative, FunctionalName, PlotKind, TestName
 from .process import holm
 from .sensitivity import MULTIPLES, Sensitivity, sensitivity
@@ -43,10 +44,10 @@ class R3DResult(Fit):
     """
 
     @classmethod
-    def of(cls, fit: Fit) -> Self:
-        """Return the result of a fit."""
+    def of(cls, fit: Fit, names: Names | None = None) -> Self:
+        """Return the result of a fit, under the user's names."""
         held = {f.name: getattr(fit, f.name) for f in fields(fit) if f.init}
-        return cls(**held).with_sample(fit.sample)
+        return cls(**{**held, "names": names or fit.names}).with_sample(fit.sample)
 
     def test(
         self,
@@ -210,9 +211,13 @@ class R3DResult(Fit):
         check_option("kind", kind, get_args(PlotKind))
         if kind == "sensitivity":
             refits: Callable[..., Sensitivity] = sensitivity
-            return refits(self, **options).plot(ax)
+            ax = refits(self, **options).plot(ax)
+            ax.set(xlabel=f"bandwidth, in {self.names.x}", ylabel=f"effect on {self.names.y}")
+            return ax
         if kind == "running":
-            return density_of(self).plot(ax)
+            ax = density_of(self).plot(ax)
+            ax.set_xlabel(self.names.x)
+            return ax
         drawer: Callable[..., Axes] = getattr(plots, kind)
         return drawer(self, ax, **options)
 

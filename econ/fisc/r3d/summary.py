@@ -40,8 +40,8 @@ def summarise(fit: Fit) -> str:
     lines += [test.summary() for test in _tests(fit)]
     mean = evaluate(fit, "mean")
     lines.append(
-        f"mean effect over [{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]: {mean.estimate:.4g} (se {mean.se:.3g}), "
-        f"{_level(fit)} interval [{mean.lower:.4g}, {mean.upper:.4g}]"
+        f"mean effect on {fit.names.y} over [{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]: {mean.estimate:.4g} "
+        f"(se {mean.se:.3g}), {_level(fit)} interval [{mean.lower:.4g}, {mean.upper:.4g}]"
     )
     lines += companion(fit)
     lines += [f"note: {message}" for message in fit.warnings]
@@ -65,7 +65,11 @@ def _level(fit: Fit) -> str:
 def head(fit: Fit) -> str:
     """Kind of design, cutoff and number of units."""
     kind = ("Fuzzy" if fit.fuzzy else "Sharp") + (" kink" if fit.deriv else "")
-    return f"{kind} distributional regression discontinuity, cutoff {fit.cutoff:g}, {fit.n_minus} + {fit.n_plus} units"
+    names = fit.names
+    return (
+        f"{kind} distributional regression discontinuity: {names.y} by {names.x}, cutoff {fit.cutoff:g}, "
+        f"{fit.n_minus} + {fit.n_plus} {names.units}"
+    )
 
 
 def facts(fit: Fit) -> list[tuple[str, str]]:
@@ -76,7 +80,7 @@ def facts(fit: Fit) -> list[tuple[str, str]]:
             "method",
             f"{options.method}, {options.kernel} kernel, order {options.p} (bandwidth for order {options.s})",
         ),
-        ("units below / above", f"{fit.n_minus} / {fit.n_plus}"),
+        (f"{fit.names.units} below / above", f"{fit.n_minus} / {fit.n_plus}"),
         ("within bandwidth", f"{_range(fit.n_effective_minus)} / {_range(fit.n_effective_plus)}"),
         (
             "bandwidth",
@@ -125,9 +129,10 @@ def verdict(fit: Fit) -> str:
     simultaneous = fit.band_kind != "pointwise"
     if not outside.any():
         words = (
-            f"The {_level(fit)} band holds zero at every quantile in {span}: these data do not show an effect"
+            f"The {_level(fit)} band holds zero at every quantile in {span}: these data do not show an effect on "
+            f"{fit.names.y}"
         )
-        words += " anywhere in the distribution." if simultaneous else " at any single quantile."
+        words += " anywhere in its distribution." if simultaneous else " at any single quantile."
     else:
         up, down = fit.quantiles[fit.band_lower > 0.0], fit.quantiles[fit.band_upper < 0.0]
         parts = [
@@ -135,7 +140,7 @@ def verdict(fit: Fit) -> str:
             for word, chosen in (("above", up), ("below", down))
             if chosen.size
         ]
-        words = f"The {_level(fit)} band lies {' and '.join(parts)}."
+        words = f"The {_level(fit)} band of the effect on {fit.names.y} lies {' and '.join(parts)}."
     if fit.quantiles.size > 1:
         test = run_test(fit, "homogeneity")
         same = "rejected" if test.rejected else "not rejected"
@@ -154,19 +159,22 @@ def make_section(fit: Fit) -> Section:
     """Section of a report: verdict, effect and limit curves, table."""
     effect = Figure.from_matplotlib(
         plots.effect(fit),
-        caption=f"Effect of crossing the cutoff by quantile, with the {_level(fit)} {_BANDS[fit.band_kind]}.",
+        caption=f"Effect of crossing the cutoff on {fit.names.y} by quantile, with the {_level(fit)} "
+        f"{_BANDS[fit.band_kind]}.",
         alt=verdict(fit),
     )
     limits = Figure.from_matplotlib(
         plots.limits(fit),
-        caption="Average quantile functions just below and just above the cutoff.",
+        caption=f"Average quantile functions of {fit.names.y} just below and just above the cutoff.",
         alt="Two quantile curves, one for each side of the cutoff.",
     )
     lines = [verdict(fit), ""] + [f"- **{label}**: {value}" for label, value in facts(fit)]
     lines += [f"- {test.summary()}" for test in _tests(fit)]
     lines += [f"- {line}" for line in companion(fit)]
     table = Table(
-        selected_rows(fit).set_index("quantile"), caption="Effect at selected quantiles", decimals=4
+        selected_rows(fit).set_index("quantile"),
+        caption=f"Effect on {fit.names.y} at selected quantiles",
+        decimals=4,
     )
     return Section(
         head(fit),
