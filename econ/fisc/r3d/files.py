@@ -1,4 +1,4 @@
-"""Micro-data from files, relations and lazy frames, also larger than memory.
+"""Micro-data from files, folders, relations and lazy frames, also larger than memory.
 
 Those of moderate size are read whole. Larger ones are streamed by DuckDB in blocks of complete units when
 units lie together, and in passes over hashed groups of units when they do not; either way only the
@@ -7,6 +7,8 @@ units x quantiles matrix is kept.
 
 from __future__ import annotations
 
+import glob
+import gzip
 import tempfile
 from collections.abc import Hashable, Iterator
 from pathlib import Path
@@ -17,18 +19,23 @@ import pandas as pd
 
 from fisc.core import DataError, as_frame
 from fisc.core.arrays import FloatArray
+from fisc.data.prices.tables import csv_dialect
 
 from .sample import Sample, build_sample
 from .segments import Reading, Segments, from_table
+from .subsets import filtered
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
-    from duckdb import DuckDBPyRelation
+    import pyarrow.dataset
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 # Data with more rows than this are processed in blocks of about that many.
 ROWS_IN_MEMORY = 8_000_000
 _READERS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}
+_KINDS = ".parquet, .csv, .csv.gz, .dta, .feather or a folder of Parquet files"
+_HEAD = 1 << 16  # bytes that show how a CSV file is written
 
 
 def is_relation(data: object) -> TypeGuard[DuckDBPyRelation]:
@@ -42,26 +49,86 @@ def is_lazy(data: object) -> TypeGuard[pl.LazyFrame]:
 
 
 def read_file(path: Path, reading: Reading, where: str | None = None) -> Segments | Sample:
-    """Segments of a Parquet or CSV file (also gzipped), or the finished sample when it is large."""
+    """Segments of a file or a folder of Parquet files, or the finished sample when it is large."""
     import duckdb
 
-    if not path.exists():
+    wild = glob.has_magic(str(path)) and not path.exists()
+    if wild and not reading.glob:
+        raise DataError(
+            f"there is no file {str(path)!r}; if it is a pattern that stands for several Parquet files, pass glob=True"
+        )
+    if not wild and not path.exists():
         raise DataError(
             f"there is no file {str(path)!r}; check the path (it is relative to {str(Path.cwd())!r})"
         )
-    kind = next((_READERS[s] for s in reversed(path.suffixes) if s in _READERS), None)
-    if kind is None:
-        raise DataError(f"{path.name!r} is not a file type that can be read; give .parquet, .csv or .csv.gz")
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
         try:
-            rows = connection.sql(f"SELECT * FROM read_{kind}({_text(str(path))})")
-            return read_relation(rows, reading, where or repr(path.name))
+            return read_relation(_rows(connection, path, wild), reading, where or repr(path.name))
         except duckdb.Error as error:
             reason = str(error).splitlines()[0][:200]
             raise DataError(
                 f"{path.name!r} cannot be read: {reason}; check that the file is complete"
             ) from error
+
+
+def _rows(connection: DuckDBPyConnection, path: Path, wild: bool) -> DuckDBPyRelation:
+    """Return the rows of a file, of the Parquet files in a folder, or of those that a pattern stands for."""
+    if wild or path.is_dir():
+        found = (
+            sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 -- an absolute pattern too
+            if wild
+            else sorted(map(str, path.rglob("*.parquet")))
+        )
+        if not found:
+            raise DataError(f"{str(path)!r} holds no Parquet file; give {_KINDS}")
+        other = [file for file in found if Path(file).suffix not in (".parquet", ".pq")]
+        if other:
+            raise DataError(
+                f"{str(path)!r} stands for {other[0]!r} too, which is no Parquet file; narrow the pattern"
+            )
+        listed = ", ".join(_literal(file) for file in found)
+        return connection.sql(f"SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+    if path.suffix == ".dta":
+        return connection.from_df(_stata(path))
+    if path.suffix in (".feather", ".arrow"):
+        return connection.from_arrow(_feather(path))
+    kind = next((_READERS[s] for s in reversed(path.suffixes) if s in _READERS), None)
+    if kind is None:
+        raise DataError(f"{path.name!r} is not a file type that can be read; give {_KINDS}")
+    dialect = _dialect(path) if kind == "csv" else ""
+    return connection.sql(f"SELECT * FROM read_{kind}({_literal(str(path))}{dialect})")
+
+
+def _dialect(path: Path) -> str:
+    """Return the options of a CSV file with decimal commas; others are recognised by DuckDB."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as handle:
+            head = handle.read(_HEAD)
+    except (OSError, EOFError):
+        return ""  # DuckDB says what is wrong with it
+    separator, decimal = csv_dialect(head.decode("utf-8-sig", errors="replace"))
+    return f", delim = '{separator}', decimal_separator = ','" if decimal == "," else ""
+
+
+def _stata(path: Path) -> pd.DataFrame:
+    """Return a Stata file; labelled values keep their codes."""
+    try:
+        return pd.read_stata(path, convert_categoricals=False)
+    except Exception as error:  # a damaged file makes pandas raise errors of many kinds
+        raise DataError(f"{path.name!r} cannot be read as a Stata file ({error!s:.120})") from error
+
+
+def _feather(path: Path) -> pa.dataset.Dataset:
+    """Return a Feather or Arrow file, which is read block by block."""
+    from pyarrow import ArrowInvalid
+    from pyarrow.dataset import dataset
+
+    try:
+        return dataset(path, format="feather")
+    except (ArrowInvalid, OSError) as error:
+        raise DataError(f"{path.name!r} cannot be read as a Feather file ({error!s:.120})") from error
 
 
 def read_lazy(frame: pl.LazyFrame, reading: Reading) -> Segments | Sample:
@@ -72,7 +139,7 @@ def read_lazy(frame: pl.LazyFrame, reading: Reading) -> Segments | Sample:
         names = _needed(reading, frame.collect_schema().names(), "the data")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.parquet"
-            frame.select(names).sink_parquet(path)
+            (frame if reading.subset is not None else frame.select(names)).sink_parquet(path)
             return read_file(path, reading, "the data")
     except pl.exceptions.PolarsError as error:
         raise DataError(f"the lazy frame cannot be computed: {error}") from error
@@ -80,9 +147,20 @@ def read_lazy(frame: pl.LazyFrame, reading: Reading) -> Segments | Sample:
 
 def read_relation(rows: DuckDBPyRelation, reading: Reading, where: str = "the data") -> Segments | Sample:
     """Segments of a relation, or the finished sample when it is large."""
+    if reading.subset is not None:
+        rows = _subset(rows, reading)
     chosen = rows.project(", ".join(map(_quote, _needed(reading, rows.columns, where))))
     count = _count(chosen)
     return from_table(chosen, reading, where) if count <= ROWS_IN_MEMORY else _large(chosen, reading, count)
+
+
+def _subset(rows: DuckDBPyRelation, reading: Reading) -> DuckDBPyRelation:
+    """Rows for which the condition holds."""
+    if not isinstance(reading.subset, str):
+        raise DataError("subset= of a file or relation is a condition in SQL, such as subset='year >= 2000'")
+    kept = filtered(rows, reading.subset)
+    reading.notes.messages.append(f"subset {reading.subset!r}: {_count(kept)} of {_count(rows)} rows")
+    return kept
 
 
 def _needed(reading: Reading, present: list[str], where: str) -> list[str]:
@@ -187,6 +265,7 @@ def _quote(name: str) -> str:
     return f'"{escaped}"'
 
 
-def _text(value: str) -> str:
-    escaped = value.replace("'", "''")
+def _literal(path: str) -> str:
+    """Return a path as a literal of SQL in which nothing stands for other names."""
+    escaped = glob.escape(path).replace("'", "''")
     return f"'{escaped}'"

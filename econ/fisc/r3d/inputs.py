@@ -14,8 +14,8 @@ from typing import TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fisc.core import DataError, check_number, check_option, is_number, is_table
-from fisc.core.arrays import AnyArray, FloatArray
+from fisc.core import DataError, as_frame, check_number, check_option, is_number, is_table
+from fisc.core.arrays import AnyArray, FloatArray, IntArray
 from fisc.core.frames import TableLike
 
 from .files import is_lazy, is_relation, read_file, read_lazy, read_relation
@@ -24,6 +24,7 @@ from .options import Missing, Rule
 from .quantiles import segment_quantiles, trapezoid_weights
 from .sample import Sample, build_sample
 from .segments import Reading, Segments, from_arrays, from_table
+from .subsets import chosen_rows
 from .variables import Columns, as_floats, as_rows, per_unit, some, unit_level
 
 # Long micro-data, a Parquet or CSV file of them, or one array of values per unit.
@@ -85,6 +86,10 @@ class Source:
     donut: float | tuple[float, float] = 0.0  # left out around the cutoff; (below, above) when a pair
     missing: Missing = "drop"
     continuous_treatment: bool = False
+    subset: str | ArrayLike | None = None  # condition in SQL or mask of the rows to use
+    glob: bool = False  # a path may be a pattern for several files
+    sizes: ArrayLike | None = None  # (n,), values behind each row of quantile_matrix
+    means: ArrayLike | None = None  # (n,), means of the units of quantile_matrix
     keep_plain: bool = False  # keep quantiles that ignore the weights too
 
 
@@ -97,9 +102,26 @@ def prepare(source: Source, notes: Notes) -> Sample:
     if source.quantile_matrix is not None:
         if source.data is not None:
             raise DataError("both data and quantile_matrix were given; give one of them")
-        sample = _from_matrix(source.quantile_matrix, columns, q, source.quantiles is None, notes)
+        if source.subset is not None:
+            raise DataError(
+                "subset= chooses rows of micro-data; with quantile_matrix= leave units out yourself"
+            )
+        sample = _from_matrix(source.quantile_matrix, source, q, notes)
     else:
-        reading = Reading(columns, q, source.rule, source.missing, notes)
+        if source.sizes is not None or source.means is not None:
+            raise DataError(
+                "sizes= and means= describe units of quantile_matrix=; micro-data tell them themselves"
+            )
+        reading = Reading(
+            columns,
+            q,
+            source.rule,
+            source.missing,
+            notes,
+            shares=source.continuous_treatment,
+            subset=source.subset,
+            glob=source.glob,
+        )
         sample = _sample_of(read(source.data, reading), reading, source.keep_plain)
     sample = replace(sample, x=sample.x - cutoff, cutoff=cutoff)
     _check_units(sample, columns, source.continuous_treatment)
@@ -131,24 +153,28 @@ def read(data: Data | None, reading: Reading) -> Segments | Sample:
             "quantile_matrix=, if they are micro values pass list(data)"
         )
     if isinstance(data, Sequence) or (isinstance(data, np.ndarray) and data.dtype == object):
+        if reading.subset is not None:
+            raise DataError("subset= chooses rows of a table or file; leave arrays out of the list yourself")
         return from_arrays(data, reading)
     if is_table(data):
-        return from_table(data, reading)
+        table = as_frame("data", data)
+        return from_table(table if reading.subset is None else chosen_rows(table, reading), reading)
     raise DataError(
         f"data is of type {type(data).__name__}; give a table (pandas, polars, Arrow, DuckDB), a path, a list of "
         "arrays or quantile_matrix="
     )
 
 
-def _from_matrix(
-    matrix: ArrayLike | TableLike, columns: Columns, q: FloatArray, default_grid: bool, notes: Notes
-) -> Sample:
+def _from_matrix(matrix: ArrayLike | TableLike, source: Source, q: FloatArray, notes: Notes) -> Sample:
     """Sample of quantiles computed elsewhere."""
+    columns = source.columns
     curves = as_floats(as_rows("quantile_matrix", matrix), "quantile_matrix")
     if curves.ndim != 2:
         raise DataError(f"quantile_matrix has shape {curves.shape}; expected units x quantiles")
     if curves.shape[1] != q.size:
-        missing = "quantiles= was not given, and the default has" if default_grid else "quantiles has"
+        missing = (
+            "quantiles= was not given, and the default has" if source.quantiles is None else "quantiles has"
+        )
         raise DataError(
             f"quantile_matrix has {curves.shape[1]} columns but {missing} {q.size} entries; give one per column"
         )
@@ -168,8 +194,20 @@ def _from_matrix(
         )
     labels = np.arange(n) if columns.unit is None else per_unit(columns.unit, n, "unit", numbers=False)
     level = unit_level(columns, n)
-    means = curves @ trapezoid_weights(q)
-    return build_sample(level, curves, labels, np.arange(n), n, q, None, means)
+    means = curves @ trapezoid_weights(q) if source.means is None else per_unit(source.means, n, "means")
+    if not np.isfinite(means).all():
+        raise DataError("means= holds infinite numbers; give the mean of each unit")
+    return build_sample(level, curves, labels, np.arange(n), n, q, _check_sizes(source.sizes, n), means)
+
+
+def _check_sizes(sizes: ArrayLike | None, n: int) -> IntArray | None:
+    """Return how many values are behind each unit: whole and positive."""
+    if sizes is None:
+        return None
+    counts = per_unit(sizes, n, "sizes")
+    if not (np.isfinite(counts) & (counts >= 1.0) & (counts == np.floor(counts))).all():
+        raise DataError("sizes= must be whole numbers of at least 1: how many values each unit has")
+    return np.asarray(counts, dtype=np.int64)
 
 
 def _sample_of(segments: Segments | Sample, reading: Reading, keep_plain: bool) -> Sample:

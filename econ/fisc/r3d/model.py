@@ -64,6 +64,10 @@ def r3d(
     quantile_matrix: ArrayLike | TableLike | None = None,
     missing: Missing = "drop",
     continuous_treatment: bool = False,
+    subset: str | ArrayLike | None = None,
+    glob: bool = False,
+    sizes: ArrayLike | None = None,
+    means: ArrayLike | None = None,
     y_label: str | None = None,
     x_label: str | None = None,
     unit_label: str | None = None,
@@ -80,8 +84,9 @@ def r3d(
     Parameters
     ----------
     data : DataFrame, path, list of arrays, optional
-        Long micro-data, one row a value (pandas, polars, Arrow, a DuckDB relation); a Parquet or CSV file of it,
-        which may be larger than memory; or one array of values per unit.
+        Long micro-data, one row a value (pandas, polars, Arrow, a DuckDB relation); the path of a file
+        (Parquet, CSV, Stata, Feather) or of a folder of Parquet files, which may be larger than memory; or one
+        array of values per unit.
     y, x, unit : str
         Columns of the outcome, the running variable (constant within units) and the unit. With a list or a
         matrix, `x` is an array with one entry a unit, and `unit` optional labels.
@@ -139,7 +144,14 @@ def r3d(
     missing : {"drop", "raise"}
         What to do with missing values of y; dropping is counted and warned.
     continuous_treatment : bool
-        Allow a treatment other than 0 and 1.
+        Allow a treatment other than 0 and 1; one that varies within units counts as its mean, the share treated.
+    subset : str or array of bool, optional
+        Rows of micro-data to use: a condition in SQL, such as ``"year >= 2000 and state = 'OH'"``, or truth values
+        for the rows of a table.
+    glob : bool
+        Read a path with * or ? as a pattern for several Parquet files.
+    sizes, means : array, shape (n,), optional
+        How many values are behind each row of `quantile_matrix`, and their mean.
     y_label, x_label, unit_label : str, optional
         What pictures, tables and sentences call the outcome, the running variable and a unit; the names of the
         columns by default.
@@ -177,7 +189,19 @@ def r3d(
     options = Options(method, kernel, p, s, deriv, selector, residuals, band, n_boot, alpha, compat)
     columns = Columns(y, x, unit, treatment, weights, unit_weights, cluster, covariates)
     source = Source(
-        data, columns, quantile_matrix, quantiles, cutoff, quantile_rule, donut, missing, continuous_treatment
+        data,
+        columns,
+        quantile_matrix,
+        quantiles,
+        cutoff,
+        quantile_rule,
+        donut,
+        missing,
+        continuous_treatment,
+        subset=subset,
+        glob=glob,
+        sizes=sizes,
+        means=means,
     )
     names = names_of(columns, y_label, x_label, unit_label, support)
     source, notes = procedure_of(options).request(source, options), Notes()

@@ -35,6 +35,9 @@ class Reading:
     missing: Missing
     notes: Notes
     with_x: bool = True
+    shares: bool = False  # a treatment that varies within units counts as the share treated
+    subset: str | ArrayLike | None = None  # condition in SQL or mask of the rows to use
+    glob: bool = False  # a path may be a pattern for several files
 
     def quantiles(self, segments: Segments) -> FloatArray:
         """Return unit quantiles, shape (n, m)."""
@@ -93,7 +96,10 @@ def from_table(data: TableLike, reading: Reading, where: str = "the data") -> Se
     for role in ("x", "treatment", "unit_weights", "cluster"):
         if role in roles:
             values = labels_of(*column(role)) if role == "cluster" else as_floats(*column(role))
-            level[role] = _constant(values, roles[role][0], layout)
+            if role == "treatment":
+                level[role] = _treated(values, roles[role][0], layout, weights, reading)
+            else:
+                level[role] = _constant(values, roles[role][0], layout)
     if names := roles.get("covariates"):
         parts = [_constant(as_floats(*column("covariates", i)), name, layout) for i, name in enumerate(names)]
         level["covariates"] = np.column_stack(parts)
@@ -167,7 +173,37 @@ def counting_sort(codes: AnyArray, n: int) -> IntArray:
     return np.asarray(one_per_column.tocsr().indices, dtype=np.intp)
 
 
-def _constant(values: AnyArray, name: str, layout: _Layout) -> AnyArray:
+def _treated(
+    values: FloatArray, name: str, layout: _Layout, weights: FloatArray | None, reading: Reading
+) -> FloatArray:
+    """Treatment of each unit; the (weighted) share treated where it may vary within units."""
+    if not reading.shares:
+        what = (
+            "a treatment that varies within units is a share of the unit: pass continuous_treatment=True to use the "
+            "share treated, or check unit="
+        )
+        return np.asarray(_constant(values, name, layout, what))
+    if np.isnan(values).any():
+        return np.asarray(_constant(values, name, layout))  # says in which units
+    mass = np.ones(values.size) if weights is None else np.where(weights > 0.0, weights, 0.0)
+    if layout.order is not None:
+        values, mass = values[layout.order], mass[layout.order]
+    lowest, highest = (f.reduceat(values, layout.starts) for f in (np.minimum, np.maximum))
+    varies = int(np.count_nonzero(lowest != highest))
+    if not varies:
+        return np.asarray(lowest)
+    reading.notes.messages.append(f"{name!r} varies within {varies} units, which count by their mean of it")
+    total = np.add.reduceat(mass, layout.starts)
+    means = np.add.reduceat(values * mass, layout.starts) / np.where(total > 0.0, total, 1.0)
+    return np.asarray(np.where(lowest == highest, lowest, means))
+
+
+def _constant(
+    values: AnyArray,
+    name: str,
+    layout: _Layout,
+    hint: str = "it must be one value per unit: is unit= the right column?",
+) -> AnyArray:
     """One value a unit, after checking that it does not vary inside units."""
     if layout.order is not None:
         values = values[layout.order]
@@ -188,8 +224,7 @@ def _constant(values: AnyArray, name: str, layout: _Layout) -> AnyArray:
         unit = int(np.searchsorted(layout.starts, row, side="right") - 1)
         raise DataError(
             f"{name!r} varies inside unit {shown(layout.labels[unit])} "
-            f"({shown(first[unit])} and {shown(values[row])}); it must be "
-            "one value per unit: is unit= the right column?"
+            f"({shown(first[unit])} and {shown(values[row])}); {hint}"
         )
     return first
 

@@ -35,13 +35,15 @@ def unit_quantiles(
     quantiles: ArrayLike | None = None,
     rule: Rule = "linear",
     missing: Missing = "drop",
+    subset: str | ArrayLike | None = None,
+    glob: bool = False,
 ) -> pd.DataFrame:
     """Quantile functions of units.
 
     Parameters
     ----------
     data : DataFrame, path or list of arrays
-        Long micro-data, a Parquet or CSV file of it, or one array a unit.
+        Long micro-data, a file or folder of it as of `r3d`, or one array a unit.
     y, unit : str
         Columns of the values and of the unit; not needed with a list.
     weights : str or list of arrays, optional
@@ -55,6 +57,10 @@ def unit_quantiles(
         Hmisc::wtd.quantile, for comparison with R.
     missing : {"drop", "raise"}
         What to do with missing values.
+    subset : str or array of bool, optional
+        Rows to use, as of `r3d`.
+    glob : bool
+        Read a path with * or ? as a pattern for several Parquet files.
 
     Returns
     -------
@@ -79,7 +85,7 @@ def unit_quantiles(
     q = check_quantiles(quantiles)
     check_option("rule", rule, get_args(Rule))
     columns = Columns(y=y, unit=unit, weights=weights)
-    reading = Reading(columns, q, rule, missing, Notes(), with_x=False)
+    reading = Reading(columns, q, rule, missing, Notes(), with_x=False, subset=subset, glob=glob)
     parts = read(data, reading)
     curves = parts.curves if isinstance(parts, Sample) else reading.quantiles(parts)
     return pd.DataFrame(curves, index=pd.Index(parts.labels, name=unit or "unit"), columns=q)

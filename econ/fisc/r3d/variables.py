@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from fisc.core import DataError, as_frame, check_array, is_table, nearest
+from fisc.core import DataError, as_frame, check_array, is_number, is_table, nearest
 from fisc.core.arrays import AnyArray, FloatArray
 from fisc.core.frames import TableLike
 
@@ -47,17 +47,26 @@ class Columns:
             several = role == "covariates" and not isinstance(given, str)
             if several and (not isinstance(given, (list, tuple)) or not given):
                 raise DataError(f"covariates={given!r:.80}; give the name of a column, or a list of names")
-            found[role] = list(given) if several else [given]
-            for name in found[role]:
+            held: list[object] = list(given) if several else [given]
+            found[role] = []
+            for name in held:
                 if not isinstance(name, str):
-                    raise DataError(
-                        f"{role}={name!r} is not a column name; with long data every variable is named by its column"
-                    )
+                    raise DataError(_no_name(role, name, present))
+                found[role].append(name)
                 if name not in present:
                     guess = nearest(name, present)
                     hint = f"did you mean {guess!r}? " if guess else ""
                     raise DataError(f"{role}={name!r} is not a column of {where}; {hint}(columns: {listed})")
         return found
+
+
+def _no_name(role: str, given: object, present: Sequence[str]) -> str:
+    """Return what is wrong with something in place of a column's name."""
+    own = getattr(given, "name", None)
+    if isinstance(own, str) and own in present:
+        return f"{role}= is a {type(given).__name__}, not a column name: give its name, {role}={own!r}"
+    what = repr(given) if is_number(given) or given is None else f"of type {type(given).__name__}"
+    return f"{role}={what} is not a column name; with long data every variable is named by its column"
 
 
 def as_floats(values: ArrayLike | pd.Series[Any], name: str) -> FloatArray:

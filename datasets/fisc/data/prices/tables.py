@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from fisc.core.errors import CorruptFileError, DataError, nearest
 
-__all__ = ["index_to_columns", "read_table"]
+__all__ = ["csv_dialect", "index_to_columns", "read_table"]
 
 _SEPARATORS = (",", ";", "\t", "|")
 
@@ -85,8 +85,7 @@ def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
             f"{where} is a web page, XML or JSON, not a table (it begins {text.lstrip()[:30]!r}); was the "
             "download refused? Save the table itself as CSV"
         )
-    head = text.lstrip("\r\n").splitlines()[0]
-    separator = max(_SEPARATORS, key=head.count)
+    separator, head = _separator(text)
     if not head.count(separator):
         raise DataError(
             f"{where}: one column only (its first line is {head[:60]!r}); expected columns separated by "
@@ -124,6 +123,31 @@ def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
     table = lines.iloc[1:].reset_index(drop=True)
     table.columns = pd.Index(header, dtype=object)
     return table, _decimal(table, separator)
+
+
+def _separator(text: str) -> tuple[str, str]:
+    """Return the sign that separates columns, and the first line."""
+    head = text.lstrip("\r\n").splitlines()[0]
+    return max(_SEPARATORS, key=head.count), head
+
+
+def csv_dialect(text: str) -> tuple[str, str]:
+    r"""Return the separator and the decimal sign of a CSV file from its first lines.
+
+    Examples
+    --------
+    >>> csv_dialect("town;wage\na;1,5\nb;2,25\n"), csv_dialect("town,wage\na,1.5\n")
+    ((';', ','), (',', '.'))
+    """
+    if not text.strip():
+        return ",", "."
+    separator, head = _separator(text)
+    lines = [line.split(separator) for line in text.lstrip("\r\n").splitlines()[1:51]]
+    width = len(head.split(separator))
+    cells = pd.DataFrame([[cell.strip(' "') for cell in line] for line in lines if len(line) == width])
+    if separator == "," or cells.empty:
+        return separator, "."
+    return separator, _decimal(cells.assign(first="")[["first", *cells.columns]], separator)
 
 
 def _yfinance_csv(lines: pd.DataFrame, header: list[str]) -> pd.DataFrame:
