@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fisc.data import DataError, OptionError
+from fisc.core.errors import DataError, OptionError
 from fisc.economist import Criterion, TaxSchedule, Workers, kernels
 from fisc.economist.criteria import criterion_of
 from fisc.economist.sorted_population import SortedPopulation, why_not_sorted

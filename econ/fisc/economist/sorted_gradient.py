@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fisc.economist.schedule import FloatArray
+from fisc.core.arrays import FloatArray, IntArray
 from fisc.economist.sorted_kernels import (
     AT_KINK,
     CONST,
@@ -21,7 +21,6 @@ from fisc.economist.sorted_kernels import (
     RATE,
     RAWLS,
     SHARE,
-    IntArray,
     bracket_rows,
     choose,
     compiled,

@@ -15,15 +15,29 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from fisc.economist.schedule import FloatArray
+from fisc.core.arrays import FloatArray, IntArray
 from fisc.economist.sorted_population import BLOCKS
 
-__all__ = ["LINEAR", "LIVE", "POWER", "RAWLS", "welfare_batch"]
+__all__ = [
+    "LINEAR",
+    "LIVE",
+    "POWER",
+    "RAWLS",
+    "bracket_rows",
+    "choose",
+    "compiled",
+    "earned",
+    "first_above",
+    "income_within",
+    "mean_revenue",
+    "split",
+    "total_power",
+    "value_line",
+    "welfare_batch",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
-IntArray = npt.NDArray[np.int64]
 
 #: Families of criteria: fixed weights, log or power, the smallest utility, weights by current income.
 LINEAR, POWER, RAWLS, LIVE = range(4)
@@ -180,6 +194,7 @@ def earned(row: FloatArray, kind: int, a: int, b: int, sums: FloatArray) -> floa
 
 @compiled
 def mean_revenue(rows: FloatArray, regions: IntArray, found: int, sums: FloatArray) -> float:
+    """Return the mean tax."""
     revenue = 0.0
     for r in range(found):
         row, kind, a, b = rows[regions[r, 0]], regions[r, 1], regions[r, 2], regions[r, 3]

@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError
-from fisc.economist.schedule import FloatArray
+from fisc.core.arrays import FloatArray
+from fisc.core.errors import DataError
 
 __all__ = ["BLOCKS", "MOMENTS", "Moments", "SortedPopulation", "why_not_sorted"]
 

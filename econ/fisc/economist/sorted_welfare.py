@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fisc.data import DataError, OptionError
+from fisc.core.arrays import FloatArray
+from fisc.core.errors import DataError, OptionError
 from fisc.economist import sorted_kernels as kernels
-from fisc.economist.schedule import FloatArray
 from fisc.economist.sorted_gradient import gradient
 from fisc.economist.sorted_population import SortedPopulation
 
@@ -99,6 +99,11 @@ class SortedWelfare:
             self._scale,
         )
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether `gradient` knows the criterion."""
+        return self.family != kernels.LIVE
+
     def __call__(self, policies: FloatArray) -> FloatArray:
         """Return the welfare of each row of `policies`, shape (P, K) -> (P,)."""
         return self.with_revenue(policies)[0]
@@ -132,9 +137,10 @@ class SortedWelfare:
         DataError
             For the live criteria, whose weights move with income: the envelope theorem says nothing.
         """
-        if self.family == kernels.LIVE:
+        if not self.has_gradient:
             raise DataError(
                 "criteria with weights of current income have no envelope gradient; use differences"
             )
+        self.evaluations += 1
         point = np.ascontiguousarray(rates, dtype=np.float64)
         return gradient(self.edges, point, *self._arrays, jumps)
