@@ -28,6 +28,8 @@ FEW_BRACKETS = 12
 CORNERS = 1024
 #: Candidates that are polished after the climbs, with few brackets and with many.
 POLISHED = (2, 1)
+#: Values of each single rate that are tried after the climbs.
+SCANNED = 41
 
 Objective = Callable[[FloatArray], FloatArray]
 
@@ -167,6 +169,7 @@ def find_rates(
     values = welfare(np.array(ends))
     polish = POLISHED[welfare.edges.size > FEW_BRACKETS]
     best = [ends[i] for i in np.argsort(-values, kind="stable")[:polish]]
+    best = [_scanned(welfare, point, unit, lowest) for point in best]
     nearby = Nearby(welfare, welfare.edges.size, tolerance + 1e-6, lowest)  # room for rounding
     polished = [_polished(welfare, nearby, point, tolerance, lowest) for point in best]
     rates = np.round(max(polished, key=nearby.worst), 6)
@@ -215,6 +218,21 @@ def climb(welfare: SortedWelfare, start: FloatArray, *, unit: float, lowest: flo
         point = np.asarray(found.x)
         if moved < 1e-4:
             break
+    return point
+
+
+def _scanned(welfare: SortedWelfare, point: FloatArray, unit: float, lowest: float) -> FloatArray:
+    """Try each rate at many values and climb again, while that helps: no slope leads to an empty bracket."""
+    size = point.size
+    grid = np.linspace(lowest, HIGHEST, SCANNED)
+    for _ in range(size):
+        trials = np.repeat(point[None, :], size * SCANNED, axis=0)
+        trials[np.arange(size * SCANNED), np.repeat(np.arange(size), SCANNED)] = np.tile(grid, size)
+        values = welfare(np.concatenate([point[None, :], trials]))
+        best = int(values.argmax())
+        if best == 0:
+            break
+        point = climb(welfare, trials[best - 1], unit=unit, lowest=lowest)
     return point
 
 
