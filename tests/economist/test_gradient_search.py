@@ -130,3 +130,23 @@ def test_a_lowest_rate_beyond_reason_is_refused() -> None:
 def test_live_criteria_are_refused() -> None:
     with pytest.raises(DataError, match="use differential evolution"):
         found(objective(Workers.sample(100), [0.0], "paper_live"))
+
+
+class Cliff:
+    """Welfare that rises to a rate of one half and falls off behind it, as where somebody stops working."""
+
+    edges = np.zeros(1)
+    evaluations = 0
+    has_gradient = True
+
+    def __call__(self, rates: np.ndarray) -> np.ndarray:
+        return np.where(rates[:, 0] <= 0.5, rates[:, 0], 0.7 - rates[:, 0])
+
+    def gradient(self, rates: np.ndarray) -> np.ndarray:
+        return np.where(rates <= 0.5, 1.0, -1.0)
+
+
+def test_the_optimum_keeps_its_distance_from_a_cliff() -> None:
+    best = find_rates(Cliff(), rng=np.random.default_rng(0), tolerance=1e-3)  # type: ignore[arg-type]
+    assert 0.5 - 2e-3 <= best.rates[0] <= 0.5 - 1e-3
+    assert best.worst_nearby >= 0.5 - 4e-3
