@@ -63,7 +63,7 @@ def test_people_who_stand_for_several_count_several_times() -> None:
     triple = Workers([500.0, 500.0, 500.0, 1500.0], 0.02)
     rates = np.array([[0.2], [0.6]])
     for rule in ("inverse_income", "log", "rawls", "crra", "utilitarian"):
-        massed = WelfareOfRates(workers, [0.0], rule, np.array([3.0, 1.0]))(rates)
+        massed = WelfareOfRates(workers.with_weights([3.0, 1.0]), [0.0], rule)(rates)
         np.testing.assert_allclose(massed, WelfareOfRates(triple, [0.0], rule)(rates), rtol=1e-12)
 
 

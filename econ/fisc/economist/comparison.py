@@ -11,7 +11,7 @@ import pandas as pd
 
 from fisc.core import DataError, Provenance, check_option, check_seed, check_whole, record, renamed
 from fisc.core.arrays import FloatArray
-from fisc.economist.arrays import mean_by_decile
+from fisc.economist.arrays import mean_by_decile, person_mean
 from fisc.economist.baselines import baseline_schedules
 from fisc.economist.config import SimulationConfig
 from fisc.economist.criteria import Criterion, criterion_of, gap_closed, welfare
@@ -66,7 +66,8 @@ class Comparison(Result):
 
     def gains(self, name: str) -> FloatArray:
         """Return the mean change of utility against US law by decile of skill, shape (10,)."""
-        return mean_by_decile(self.outcomes[name].utility - self.outcomes["US 2024"].utility, self.skill)
+        base = self.outcomes["US 2024"]
+        return mean_by_decile(self.outcomes[name].utility - base.utility, self.skill, base.weights)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each schedule: welfare, gap closed, hours, income, rebate, who gains."""
@@ -76,11 +77,11 @@ class Comparison(Result):
             rows[name] = {
                 "welfare": self.welfare[name],
                 "gap_closed": self.gap(name),
-                "mean_hours": float(outcome.hours.mean()),
-                "mean_income": float(outcome.income.mean()),
+                "mean_hours": outcome.mean("hours"),
+                "mean_income": outcome.mean("income"),
                 "rebate": outcome.rebate,
-                "not_working": float(np.mean(outcome.income == 0.0)),
-                "share_who_gain": float(np.mean(outcome.utility > base + 1.0)),
+                "not_working": outcome.not_working,
+                "share_who_gain": person_mean(outcome.utility > base + 1.0, outcome.weights),
             }
         frame = pd.DataFrame.from_dict(rows, orient="index")
         frame.index.name = "schedule"
@@ -108,8 +109,8 @@ class Comparison(Result):
         for name in order:
             outcome = self.outcomes[name]
             lines.append(
-                f"{name:20s} gap closed {self.gap(name):8.4f}   hours {outcome.hours.mean():5.1f}   "
-                f"income {outcome.income.mean():10,.0f}"
+                f"{name:20s} gap closed {self.gap(name):8.4f}   hours {outcome.mean('hours'):5.1f}   "
+                f"income {outcome.mean('income'):10,.0f}"
             )
         return "\n".join(lines)
 

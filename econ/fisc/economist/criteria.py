@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fisc.core import DataError, check_array, check_is, check_number, check_option, is_number
 from fisc.core.arrays import FloatArray
-from fisc.economist.arrays import checked_array
+from fisc.economist.arrays import checked_array, person_mean
 from fisc.economist.options import AnyCriterion, CriterionName
 from fisc.economist.population import Workers
 from fisc.economist.response import Outcome
@@ -93,34 +93,55 @@ class Criterion:
         return "live" if self.name.startswith("paper_live") else self.name
 
     def fixed_weights(self, workers: Workers) -> FloatArray:
-        """Return the weights set in advance, mean 1, shape (n,); all 1 where the criterion has none."""
+        """Return the weights set in advance, mean 1 over people, shape (n,); all 1 if the criterion has none."""
         if self.name == "inverse_income":
             raw = 1.0 / workers.standard_income
-            return np.asarray(raw / raw.mean())
+            return np.asarray(raw / person_mean(raw, workers.weights))
         if self.name == "weighted":
             assert self.weights is not None
             if self.weights.size != workers.n:
                 raise DataError(f"{self.weights.size} weights for {workers.n} workers; give one for each")
-            return self.weights
+            if workers.weights is None:
+                return self.weights
+            mean = person_mean(self.weights, workers.weights)
+            if not mean > 0.0:
+                raise DataError(
+                    "the criterion weighs nobody who is there: its weights are 0 wherever those of the workers "
+                    "are not; give weight to somebody whom the workers stand for"
+                )
+            return self.weights / mean
         return np.ones(workers.n)
 
-    def value(self, utility: FloatArray, income: FloatArray, weights: FloatArray) -> float:
-        """Return welfare from utility (n,), current income (n,) and `fixed_weights` (n,)."""
+    def value(
+        self,
+        utility: FloatArray,
+        income: FloatArray,
+        weights: FloatArray,
+        people: FloatArray | None = None,
+    ) -> float:
+        """Return welfare from utility (n,), current income (n,), `fixed_weights` (n,) and weights of people (n,)."""
         if self.code == "weighted":
-            return float(np.mean(weights * utility))
+            return person_mean(weights * utility, people)
         if self.code == "rawls":
-            return float(utility.min())
+            return float((utility if people is None else utility[people > 0.0]).min())
         if self.code == "live":
-            return float(np.sum(utility / np.maximum(income, self.scale)))
+            count = utility.size if people is None else float(people.sum())
+            return count * person_mean(utility / np.maximum(income, self.scale), people)
         floored = np.maximum(utility, FLOOR)
         if self.code == "log":
-            return float(np.mean(np.log(floored)))
+            return person_mean(np.log(floored), people)
         if self.gamma == 2.0:
-            return float(-np.mean(self.scale / floored))
-        return float(np.mean((floored / self.scale) ** (1.0 - self.gamma) / (1.0 - self.gamma)))
+            return -person_mean(self.scale / floored, people)
+        return person_mean((floored / self.scale) ** (1.0 - self.gamma) / (1.0 - self.gamma), people)
 
-    def marginal_weights(self, utility: FloatArray, income: FloatArray, weights: FloatArray) -> FloatArray:
-        """Return what one unit of money to each worker adds, scaled to mean 1, shape (n,).
+    def marginal_weights(
+        self,
+        utility: FloatArray,
+        income: FloatArray,
+        weights: FloatArray,
+        people: FloatArray | None = None,
+    ) -> FloatArray:
+        """Return what one unit of money to each worker adds, scaled to mean 1 over people, shape (n,).
 
         For ``"rawls"`` the worst-off 1 % (at least one worker) share the weight, so that a
         first-order condition does not hang on one person.
@@ -128,16 +149,20 @@ class Criterion:
         if self.code == "weighted":
             raw = weights
         elif self.code == "rawls":
-            worst = max(1, utility.size // 100)
+            order = np.argsort(utility, kind="stable")
+            if people is not None:
+                order = order[people[order] > 0.0]
+            reached = np.arange(1.0, order.size + 1.0) if people is None else np.cumsum(people[order])
+            worst = max(1, int(np.searchsorted(reached, 0.01 * reached[-1], side="right")))
             raw = np.zeros(utility.size)
-            raw[np.argsort(utility, kind="stable")[:worst]] = 1.0
+            raw[order[:worst]] = 1.0
         elif self.code == "live":
             raw = 1.0 / np.maximum(income, self.scale)
         else:
             power = 1.0 if self.code == "log" else self.gamma
             floored = np.maximum(utility, FLOOR)
             raw = (floored / floored.mean()) ** -power
-        return np.asarray(raw / raw.mean())
+        return np.asarray(raw / person_mean(raw, people))
 
 
 def criterion_of(criterion: CriterionName | Criterion) -> Criterion:
@@ -176,7 +201,7 @@ def welfare(outcome: Outcome, workers: Workers, criterion: CriterionName | Crite
         raise DataError(
             f"the outcome holds {outcome.n} workers, the population {workers.n}; pass the pair that belongs"
         )
-    return rule.value(outcome.utility, outcome.income, rule.fixed_weights(workers))
+    return rule.value(outcome.utility, outcome.income, rule.fixed_weights(workers), workers.weights)
 
 
 def gap_closed(value: npt.ArrayLike, start: float, best: float) -> FloatArray:

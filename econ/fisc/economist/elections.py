@@ -11,7 +11,7 @@ import pandas as pd
 
 from fisc.core import check_number, check_option, check_whole
 from fisc.core.arrays import FloatArray
-from fisc.economist.arrays import mean_by_decile
+from fisc.economist.arrays import mean_by_decile, person_mean
 from fisc.economist.criteria import Criterion
 from fisc.economist.objective import WelfareOfRates
 from fisc.economist.options import Motive, Ties, VotingRule
@@ -44,7 +44,7 @@ class Election(Result):
     tied : int
         How many shared the highest score.
     winners_share, losers_share : float
-        Share of workers whose utility rises or falls by more than 1 unit of money a year.
+        Share of people whose utility rises or falls by more than 1 unit of money a year.
     gain_by_decile : ndarray, shape (10,)
         Mean change of utility by decile of skill, poorest first.
     """
@@ -83,12 +83,15 @@ class Election(Result):
         return frame
 
 
-def count_votes(utility: FloatArray, rule: VotingRule = "plurality") -> FloatArray:
+def count_votes(
+    utility: FloatArray, rule: VotingRule = "plurality", weights: FloatArray | None = None
+) -> FloatArray:
     """Return the score of each platform when everybody votes by own utility.
 
     From utility (C, n) of each worker under each platform to scores (C,): one vote for the best
     (plurality), or C - 1 points for the best, C - 2 for the next, ... (Borda). Who is indifferent
-    between platforms splits the vote, or the points, among them.
+    between platforms splits the vote, or the points, among them. A worker has a vote for each of the
+    people for whom it stands (`weights`, (n,)).
 
     >>> count_votes(np.array([[3.0, 1.0, 1.0], [2.0, 2.0, 2.0], [1.0, 3.0, 2.0]]))
     array([1. , 0.5, 1.5])
@@ -96,12 +99,13 @@ def count_votes(utility: FloatArray, rule: VotingRule = "plurality") -> FloatArr
     array([2. , 3.5, 3.5])
     """
     check_option("rule", rule, get_args(VotingRule))
+    people = np.ones(utility.shape[1]) if weights is None else weights
     if rule == "plurality":
         best = utility == utility.max(axis=0)
-        return np.asarray((best / best.sum(axis=0)).sum(axis=1))
+        return np.asarray((best / best.sum(axis=0)) @ people)
     below = (utility[:, None, :] > utility[None, :, :]).sum(axis=1)
     level = (utility[:, None, :] == utility[None, :, :]).sum(axis=1) - 1
-    return np.asarray((below + level / 2.0).sum(axis=1))
+    return np.asarray((below + level / 2.0) @ people)
 
 
 def platform(
@@ -120,19 +124,13 @@ def platform(
     maximises the own utility, a benevolent one the criterion, over a sample of the population.
     """
     check_option("motive", motive, get_args(Motive))
-    order = np.argsort(workers.skill, kind="stable")
-    picks = np.unique(order[np.linspace(0, workers.n - 1, min(SAMPLE, workers.n)).astype(np.intp)])
-    own = np.searchsorted(picks, candidate)
-    if own == picks.size or picks[own] != candidate:
-        picks = np.insert(picks, own, candidate)
+    picks, people = _sample(workers, candidate)
     rule = criterion
     if motive == "selfish":
-        weight = np.full(picks.size, 0.0)
-        weight[own] = 1.0
-        rule = Criterion("weighted", weights=weight)
+        rule = Criterion("weighted", weights=(picks == candidate).astype(np.float64))
     elif criterion.name == "weighted":
         rule = Criterion("weighted", weights=criterion.fixed_weights(workers)[picks])
-    objective = WelfareOfRates(workers.subset(picks), edges, rule)
+    objective = WelfareOfRates(workers.subset(picks).with_weights(people), edges, rule)
     low, high = np.clip(law - reach, 0.0, 1.0), np.clip(law + reach, 0.0, 1.0)
 
     def within(points: FloatArray) -> FloatArray:
@@ -141,6 +139,21 @@ def platform(
     start = (law - low) / np.maximum(high - low, 1e-12)
     point, _ = pattern_search(within, start, step=0.25, smallest=0.02)
     return np.asarray(low + point * (high - low))
+
+
+def _sample(workers: Workers, candidate: int) -> tuple[npt.NDArray[np.intp], FloatArray | None]:
+    """Return positions of every so-many-th person by skill, and of the candidate, and the people each stands for."""
+    if workers.n <= SAMPLE:
+        return np.arange(workers.n), workers.weights
+    order = np.argsort(workers.skill, kind="stable")
+    people = np.ones(workers.n) if workers.weights is None else workers.weights
+    reached = np.cumsum(people[order])
+    places = np.searchsorted(reached, (np.arange(SAMPLE) + 0.5) * reached[-1] / SAMPLE, side="right")
+    drawn = order[places]
+    if candidate not in drawn:
+        drawn = np.append(drawn, candidate)
+    picks, counts = np.unique(drawn, return_counts=True)
+    return picks, counts.astype(np.float64)
 
 
 def hold_election(
@@ -189,9 +202,11 @@ def hold_election(
     """
     check_option("rule", rule, get_args(VotingRule))
     check_option("ties", ties, get_args(Ties))
-    candidates = check_whole("candidates", candidates, least=2, most=workers.n)
     reach = check_number("reach", reach, above=0, most=1, what="the largest change of a rate, a number")
-    standing = rng.choice(workers.n, size=candidates, replace=False)
+    present = workers.n if workers.weights is None else int(np.count_nonzero(workers.weights))
+    candidates = check_whole("candidates", candidates, least=2, most=present)
+    share = None if workers.weights is None else workers.weights / workers.weights.sum()
+    standing = rng.choice(workers.n, size=candidates, replace=False, p=share)
     platforms = np.array(
         [
             platform(workers, schedule.edges, schedule.rates, int(i), criterion, motive=motive, reach=reach)
@@ -199,7 +214,7 @@ def hold_election(
         ]
     )
     utility = np.array([respond(workers, schedule.with_rates(rates)).utility for rates in platforms])
-    scores = count_votes(utility, rule)
+    scores = count_votes(utility, rule, workers.weights)
     level = np.flatnonzero(scores >= scores.max() - 1e-9)
     winner = int(level[0]) if ties == "first" else int(rng.choice(level))
     gain = utility[winner] - respond(workers, schedule).utility
@@ -209,7 +224,7 @@ def hold_election(
         scores=scores,
         winner=winner,
         tied=int(level.size),
-        winners_share=float(np.mean(gain > 1.0)),
-        losers_share=float(np.mean(gain < -1.0)),
-        gain_by_decile=mean_by_decile(gain, workers.skill),
+        winners_share=person_mean(gain > 1.0, workers.weights),
+        losers_share=person_mean(gain < -1.0, workers.weights),
+        gain_by_decile=mean_by_decile(gain, workers.skill, workers.weights),
     )

@@ -46,9 +46,9 @@ def plot_objectives(workers: Workers, ax: Axes | None = None, *, other_rate: flo
     for (name, label), colour in zip(_SHOWN.items(), cycle(COLOURS), strict=False):
         values = np.array([welfare(outcome, workers, name) for outcome in outcomes])
         ax.plot(100.0 * rates, values / welfare(base, workers, name), color=colour, lw=2.0, label=label)
-    idle = 100.0 * float(np.mean(outcomes[-1].income == 0.0))
+    idle = 100.0 * outcomes[-1].not_working
     ax.annotate(
-        f"at 100 %: {idle:.0f} % of workers are taxed out of work",
+        f"at 100 %: {idle:.0f} % of people are taxed out of work",
         (100.0, 0.97),
         (-10, 0),
         xycoords=("data", "axes fraction"),

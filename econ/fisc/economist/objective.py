@@ -20,8 +20,6 @@ __all__ = ["RobustWelfare", "WelfareOfRates"]
 class WelfareOfRates:
     """Welfare of many vectors of rates at once, (P, K) -> (P,).
 
-    `mass`, shape (n,), says for how many people each worker stands; it is scaled to mean 1.
-
     >>> objective = WelfareOfRates(Workers([500.0, 1500.0], cost=0.02), [0.0], "utilitarian")
     >>> w = objective(np.array([[0.0], [0.5]]))
     >>> bool(w[0] > w[1])
@@ -33,14 +31,19 @@ class WelfareOfRates:
         workers: Workers,
         edges: npt.ArrayLike,
         criterion: CriterionName | Criterion,
-        mass: FloatArray | None = None,
     ) -> None:
         self.edges = TaxSchedule.flat(0.0, edges).edges  # checks the edges
         self.criterion = criterion_of(criterion)
+        self.weights = self.criterion.fixed_weights(workers)
+        if workers.weights is not None:
+            there = workers.weights > 0.0
+            workers, self.weights = workers.subset(there), self.weights[there]
         self.workers = workers
-        self.mass = np.ones(workers.n) if mass is None else mass / mass.mean()
-        weights = self.criterion.fixed_weights(workers)
-        self.weights = weights / np.mean(self.mass * weights)
+        self._mass = (
+            np.ones(workers.n) if workers.weights is None else workers.weights * workers.n / workers.people
+        )
+        # The kernel adds up the live criteria over workers of mean mass 1; they are sums over people.
+        self._unit = workers.people / workers.n if self.criterion.code == "live" else 1.0
         self._grid = np.empty(0) if workers.hours_grid is None else workers.hours_grid
         self.evaluations = 0
 
@@ -49,7 +52,7 @@ class WelfareOfRates:
         self.evaluations += policies.shape[0]
         rule, workers = self.criterion, self.workers
         people = (workers.skill, workers.cost, workers.free_income, workers.kink_weight)
-        return kernels.welfare_batch(
+        return self._unit * kernels.welfare_batch(
             *people,
             self.edges,
             np.ascontiguousarray(policies),
@@ -60,7 +63,7 @@ class WelfareOfRates:
             self.weights,
             rule.gamma,
             rule.scale,
-            self.mass,
+            self._mass,
         )
 
 

@@ -24,11 +24,13 @@ INCOME_BINS = 20
 class WageClasses:
     """The classes of the labour survey: fixed for a population, equal in the logarithm of the wage.
 
-    `member` (n,) is the class of each worker, which stays with the statistical office; `count`, and
-    mean, least and largest annual income per weekly hour, are (G,); empty classes are left out.
+    `member` (n,) is the class of each worker, and `people` (n,) are those for whom it stands; both stay
+    with the statistical office. `count`, and mean, least and largest annual income per weekly hour, are
+    (G,); empty classes are left out.
     """
 
     member: IntArray
+    people: FloatArray
     count: FloatArray
     wage: FloatArray
     lowest: FloatArray
@@ -37,20 +39,25 @@ class WageClasses:
     @classmethod
     def of(cls, workers: Workers, classes: int = CLASSES) -> WageClasses:
         """Sort the workers into classes."""
-        edges = np.geomspace(workers.skill.min() * 0.9999, workers.skill.max() * 1.0001, classes + 1)
-        raw = np.clip(np.searchsorted(edges, workers.skill, side="right") - 1, 0, classes - 1)
-        _, member = np.unique(raw, return_inverse=True)
-        count = np.bincount(member).astype(np.float64)
-        order = np.argsort(workers.skill, kind="stable")
+        people = np.ones(workers.n) if workers.weights is None else workers.weights
+        skill = workers.skill
+        there = people > 0.0
+        edges = np.geomspace(skill[there].min() * 0.9999, skill[there].max() * 1.0001, classes + 1)
+        raw = np.clip(np.searchsorted(edges, skill, side="right") - 1, 0, classes - 1)
+        member = np.searchsorted(np.unique(raw[there]), raw)  # who stands for nobody joins a class nearby
+        member = np.minimum(member, member[there].max())
+        count = np.bincount(member, weights=people).astype(np.float64)
+        order = np.argsort(skill, kind="stable")
+        order = order[there[order]]
         first = np.searchsorted(member[order], np.arange(count.size), side="left")
         last = np.searchsorted(member[order], np.arange(count.size), side="right") - 1
-        ordered = workers.skill[order]
-        wage = np.bincount(member, weights=workers.skill) / count
-        return cls(member, count, wage, ordered[first], ordered[last])
+        ordered = skill[order]
+        wage = np.bincount(member, weights=people * skill) / count
+        return cls(member, people, count, wage, ordered[first], ordered[last])
 
     def mean(self, values: FloatArray) -> FloatArray:
-        """Return the mean of `values` (n,) in each class, shape (G,)."""
-        return np.bincount(self.member, weights=values) / self.count
+        """Return the mean over people of `values` (n,) in each class, shape (G,)."""
+        return np.bincount(self.member, weights=self.people * values) / self.count
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +65,9 @@ class Observation(Record):
     """One tax year as the statistical office publishes it.
 
     The planner's own criterion `welfare` is a mean over the steps of the year; money is a year, hours
-    are a week, per head. `bracket_count` and `bracket_income` (K,) are workers in each bracket and
+    are a week, per head. `bracket_count` and `bracket_income` (K,) are people in each bracket and
     their total income; `income_count` (B,) is the histogram over `income_edges` (B + 1,), from 0. The
-    labour survey by class of hourly wage has shape (G,): workers, mean, least and largest wage (annual
+    labour survey by class of hourly wage has shape (G,): people, mean, least and largest wage (annual
     income per weekly hour), mean hours, mean income.
     """
 
@@ -87,9 +94,9 @@ def observe(
     year: int, schedule: TaxSchedule, outcome: Outcome, classes: WageClasses, welfare: float
 ) -> Observation:
     """Summarise a year; `outcome` is a mean where the year had several steps, `welfare` the planner's."""
-    income = outcome.income
+    income, people = outcome.income, classes.people
     bracket = np.searchsorted(schedule.edges, income, side="right") - 1
-    top = max(float(income.max()), 1.0)
+    top = max(float(income[people > 0.0].max()), 1.0)
     edges = np.concatenate([[0.0], np.geomspace(top / 1000.0, top, INCOME_BINS)])
     edges[-1] = np.nextafter(top, np.inf)
     return Observation(
@@ -97,13 +104,13 @@ def observe(
         rates=schedule.rates,
         welfare=welfare,
         rebate=outcome.rebate,
-        mean_income=float(income.mean()),
-        mean_hours=float(outcome.hours.mean()),
-        not_working=float(np.mean(income == 0.0)),
-        bracket_count=np.bincount(bracket, minlength=schedule.brackets).astype(np.float64),
-        bracket_income=np.bincount(bracket, income, schedule.brackets).astype(np.float64),
+        mean_income=outcome.mean("income"),
+        mean_hours=outcome.mean("hours"),
+        not_working=outcome.not_working,
+        bracket_count=np.bincount(bracket, people, schedule.brackets).astype(np.float64),
+        bracket_income=np.bincount(bracket, people * income, schedule.brackets).astype(np.float64),
         income_edges=edges,
-        income_count=np.histogram(income, edges)[0].astype(np.float64),
+        income_count=np.histogram(income, edges, weights=people)[0].astype(np.float64),
         class_count=classes.count,
         class_wage=classes.wage,
         class_lowest=classes.lowest,

@@ -15,6 +15,7 @@ __all__ = [
     "FixedCriterion",
     "Initial",
     "Motive",
+    "ObservedCalibration",
     "PlannerName",
     "Population",
     "Status",
@@ -23,7 +24,9 @@ __all__ = [
 ]
 
 Population = Literal["gb2", "acs"]
-Calibration = Literal["common", "individual", "paper"]
+#: How skill and taste for leisure make an observed income.
+ObservedCalibration = Literal["common", "individual"]
+Calibration = Literal[ObservedCalibration, "paper"]
 Engine = Literal["compiled", "numpy"]
 #: Criteria that cannot be raised by making people poor: they do not look at current income.
 FixedCriterion = Literal["inverse_income", "log", "utilitarian", "rawls", "crra"]

@@ -54,6 +54,10 @@ class Choices(Protocol):
     def hours(self) -> FloatArray:
         """Weekly hours, shape (n,)."""
 
+    @property
+    def weights(self) -> FloatArray | None:
+        """People for whom each worker stands, shape (n,)."""
+
 
 def _money_axis(ax: Axes, label: str) -> None:
     from matplotlib.ticker import FuncFormatter, NullLocator
@@ -160,9 +164,13 @@ def plot_gains(
     return ax
 
 
-def _draw_shares(ax: Axes, values: Mapping[str, FloatArray], bins: FloatArray) -> None:
-    for (name, held), colour in zip(values.items(), cycle(COLOURS), strict=False):
-        share = np.histogram(held, bins)[0] / held.size
+def _draw_shares(
+    ax: Axes, values: Mapping[str, tuple[FloatArray, FloatArray | None]], bins: FloatArray
+) -> None:
+    for (name, (held, weights)), colour in zip(values.items(), cycle(COLOURS), strict=False):
+        share = np.histogram(held, bins, weights=weights)[0] / (
+            held.size if weights is None else weights.sum()
+        )
         ax.stairs(100.0 * share, bins, color=colour, lw=1.5, label=name or None)
     ax.set_ylim(bottom=0.0)
 
@@ -176,13 +184,13 @@ def plot_income_density(
     Spikes at kinks are workers who bunch there.
     """
     ax = axes_of(ax)
-    incomes = {name: outcome.income for name, outcome in outcomes.items()}
+    incomes = {name: (outcome.income, outcome.weights) for name, outcome in outcomes.items()}
     _draw_shares(ax, incomes, np.geomspace(LOWEST, HIGHEST, 140))
     if schedule is not None:
         for edge in schedule.edges[1:]:
             ax.axvline(edge, color=MUTED, lw=0.8, ls=":", zorder=0)
         ax.plot([], [], color=MUTED, lw=0.8, ls=":", label="bracket edges")
-    ax.set_ylabel("share of workers in each bin, per cent")
+    ax.set_ylabel("share of people in each bin, per cent")
     _money_axis(ax, "annual income before tax, USD (log scale)")
     _legend(ax, columns=3)
     return ax
@@ -192,13 +200,13 @@ def plot_income_density(
 def plot_hours_density(outcomes: Mapping[str, Choices], ax: Axes | None = None) -> Axes:
     """Draw the distribution of weekly hours."""
     ax = axes_of(ax)
-    hours = {name: outcome.hours for name, outcome in outcomes.items()}
-    top = max(float(held.max()) for held in hours.values())
+    hours = {name: (outcome.hours, outcome.weights) for name, outcome in outcomes.items()}
+    top = max(float(held.max()) for held, _ in hours.values())
     bins = np.arange(0.0, np.ceil(top / 2.0) * 2.0 + 2.1, 2.0)
     _draw_shares(ax, hours, bins)
     ax.set_xlim(bins[0], bins[-1])
     ax.set_xlabel("weekly hours")
-    ax.set_ylabel("share of workers in each 2 hours, per cent")
+    ax.set_ylabel("share of people in each 2 hours, per cent")
     _legend(ax, columns=3)
     return ax
 

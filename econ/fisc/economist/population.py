@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from typing import get_args
@@ -12,11 +13,24 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
-from fisc.core import DataError, check_array, check_number, check_option, check_seed, check_whole, renamed
+from fisc.core import (
+    DataError,
+    DataWarning,
+    check_array,
+    check_is,
+    check_number,
+    check_option,
+    check_seed,
+    check_whole,
+    nearest,
+    renamed,
+)
 from fisc.core.arrays import FloatArray
+from fisc.core.frames import TableLike, as_frame
 from fisc.data import GB2
-from fisc.economist.arrays import checked_array
-from fisc.economist.options import DEFAULT_POPULATION, Calibration, Population
+from fisc.economist.arrays import checked_array, checked_weights, person_quantile
+from fisc.economist.inversion import Inversion, free_income_at_rates, invert_schedule, skill_and_cost
+from fisc.economist.options import DEFAULT_POPULATION, Calibration, ObservedCalibration, Population
 from fisc.economist.personas import Persona, draw_personas
 from fisc.economist.schedule import TaxSchedule
 
@@ -54,11 +68,16 @@ class Workers:
         If given, hours come from this increasing list only (none below 0 or above `max_hours`).
     personas : sequence of Persona, optional
         One for each worker, where a language model plays them or their tolerance of taxes matters.
+    weights : array_like, shape (n,), optional
+        People for whom each worker stands, not negative; 1 each if left out. Means, welfare, deciles,
+        votes and surveys count people, so whole weights give what repeated workers give; a worker of
+        weight 0 answers the tax, and nobody looks.
 
     Raises
     ------
     DataError
-        If the population is empty, a skill or cost is not positive, or lengths disagree.
+        If the population is empty, a skill or cost is not positive, a weight is negative or all are 0, or
+        lengths disagree.
 
     Notes
     -----
@@ -78,6 +97,7 @@ class Workers:
     max_hours: float
     hours_grid: FloatArray | None
     personas: tuple[Persona, ...] | None
+    weights: FloatArray | None
 
     def __init__(
         self,
@@ -87,6 +107,8 @@ class Workers:
         max_hours: float = 100.0,
         hours_grid: npt.ArrayLike | None = None,
         personas: Sequence[Persona] | None = None,
+        *,
+        weights: npt.ArrayLike | None = None,
     ) -> None:
         skill_ = checked_array("skill", skill, what="incomes per weekly hour, one for each worker")
         if skill_.size == 0:
@@ -125,9 +147,13 @@ class Workers:
             raise DataError(f"{skill_.size} workers but {len(personas)} personas; give one for each worker")
         skill_.flags.writeable = False
         cost_.flags.writeable = False
-        people = None if personas is None else tuple(personas)
+        counted = None
+        if weights is not None:
+            counted = checked_weights(weights, skill_.size)
+            counted.flags.writeable = False
+        drawn = None if personas is None else tuple(personas)
         for field, value in zip(
-            dataclasses.fields(self), (skill_, cost_, delta, max_hours, grid, people), strict=True
+            dataclasses.fields(self), (skill_, cost_, delta, max_hours, grid, drawn, counted), strict=True
         ):
             object.__setattr__(self, field.name, value)
 
@@ -184,10 +210,120 @@ class Workers:
         cost = calibrated_cost(skill, TaxSchedule.us_federal(2024), calibration, delta=delta)
         return cls(skill, cost, delta, max_hours, hours_grid, drawn)
 
+    @classmethod
+    def from_frame(
+        cls,
+        frame: TableLike,
+        *,
+        income: str,
+        weight: str | None = None,
+        marginal_rate: str | None = None,
+        schedule: TaxSchedule | None = None,
+        elasticity: float = 0.4,
+        max_hours: float = 100.0,
+        calibration: ObservedCalibration = "common",
+    ) -> Workers:
+        r"""Find the people who would choose the incomes of a survey under the tax they faced.
+
+        Who chooses income z at marginal rate :math:`\tau` would earn :math:`z/(1-\tau)^e` without tax.
+
+        Parameters
+        ----------
+        frame : table
+            A row for each person, of any table library.
+        income : str
+            Column of annual earnings, above 0: leave out who does not work.
+        weight : str, optional
+            Column of the people for whom each row stands; 1 each if left out.
+        marginal_rate : str, optional
+            Column of the marginal rate that each faced, a fraction below 1 (negative where credits grow
+            with earnings).
+        schedule : TaxSchedule, optional
+            The tax on these earnings, where the table holds no rates. People at an edge where the rate
+            rises are spread over the types who bunch there; incomes that nobody would choose, because the
+            rate falls there, move to the nearest one that somebody would.
+        elasticity : float
+            e: of income with respect to the net-of-tax rate, above 0 and at most 10.
+        max_hours : float
+            As in `Workers`.
+        calibration : {"common", "individual"}
+            ``"common"``: an hour costs everybody the same, and the person of median income works 40 of
+            them; who would need more than the cap without tax has more skill instead. ``"individual"``:
+            everybody works 40 hours.
+
+        Returns
+        -------
+        Workers
+            In the order of the rows.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, an income is not above 0 or is missing, a rate is 1 or more, or neither
+            or both of `marginal_rate` and `schedule` are given.
+
+        Warns
+        -----
+        DataWarning
+            If incomes lie at kinks, or where nobody would choose them; it counts both.
+
+        References
+        ----------
+        Saez, E. (2001). Using elasticities to derive optimal income tax rates. Review of Economic
+        Studies 68, 205-229. doi:10.1111/1467-937X.00166
+
+        Examples
+        --------
+        >>> survey = pd.DataFrame({"wages": [20_000.0, 60_000.0], "people": [900.0, 300.0], "rate": [0.2, 0.3]})
+        >>> workers = Workers.from_frame(
+        ...     survey, income="wages", weight="people", marginal_rate="rate", elasticity=0.25
+        ... )
+        >>> workers.people, workers.free_income.round().tolist()
+        (1200.0, [21147.0, 65596.0])
+        """
+        table = as_frame("frame", frame, what="a row for each person")
+        elasticity = check_number("elasticity", elasticity, above=0, most=10)
+        delta = _checked_delta(1.0 + 1.0 / elasticity)
+        max_hours = check_number("max_hours", max_hours, above=0, what="a number of weekly hours")
+        check_option("calibration", calibration, get_args(ObservedCalibration))
+        observed = _column(table, income, "annual earnings above 0")
+        if observed.size == 0:
+            raise DataError("frame has no rows; give at least one person")
+        idle = np.flatnonzero(observed <= 0.0)
+        if idle.size:
+            raise DataError(
+                f"{income} must be above 0, got {observed[idle[0]]:g} in row {idle[0]} ({idle.size} such); leave out "
+                f"who does not work, like frame[frame[{income!r}] > 0]"
+            )
+        people = None
+        if weight is not None:
+            people = checked_weights(_column(table, weight, "numbers of people"), observed.size)
+        if (marginal_rate is None) == (schedule is None):
+            raise DataError(
+                "give either marginal_rate, the column of the rates that people faced, or schedule, the tax on "
+                "these earnings: incomes tell who people are only together with their tax"
+            )
+        if marginal_rate is not None:
+            rate = _column(table, marginal_rate, "marginal rates below 1")
+            free = free_income_at_rates(observed, rate, elasticity)
+            nobody = np.zeros(observed.size, dtype=np.bool_)
+            found = Inversion(free, observed, nobody, nobody)
+        else:
+            law = check_is("schedule", schedule, TaxSchedule, how="build one with TaxSchedule(edges, rates)")
+            found = invert_schedule(observed, law.edges, law.rates, delta, weights=people)
+            _tell(found)
+        skill, cost = skill_and_cost(found, delta, max_hours, calibration=calibration, weights=people)
+        return cls(skill, cost, delta, max_hours, weights=people)
+
     @property
     def n(self) -> int:
         """Number of workers."""
         return int(self.skill.size)
+
+    @property
+    def people(self) -> float:
+        """Number of people for whom the workers stand together."""
+        return float(self.n) if self.weights is None else float(self.weights.sum())
 
     @property
     def elasticity(self) -> float:
@@ -211,16 +347,23 @@ class Workers:
         return self.cost * self.skill**-self.delta
 
     def subset(self, index: npt.ArrayLike) -> Workers:
-        """Return the workers at `index`, in that order."""
-        rows = np.asarray(index)
+        """Return the workers at `index`, positions or a truth value for each, in that order."""
+        rows = np.arange(self.n)[np.asarray(index)]
         personas = None if self.personas is None else tuple(self.personas[i] for i in rows.tolist())
-        return Workers(
-            self.skill[rows], self.cost[rows], self.delta, self.max_hours, self.hours_grid, personas
-        )
+        weights = None if self.weights is None else self.weights[rows]
+        people = (self.skill[rows], self.cost[rows])
+        return Workers(*people, self.delta, self.max_hours, self.hours_grid, personas, weights=weights)
+
+    def with_weights(self, weights: npt.ArrayLike | None) -> Workers:
+        """Return the same workers, standing for other numbers of people, shape (n,)."""
+        people = (self.skill, self.cost, self.delta, self.max_hours)
+        return Workers(*people, self.hours_grid, self.personas, weights=weights)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row for each worker: skill, cost, standard_income, and persona columns if there are any."""
+        """Return a row for each worker: skill, cost, standard_income, and weight and persona if there are any."""
         columns = {"skill": self.skill, "cost": self.cost, "standard_income": self.standard_income}
+        if self.weights is not None:
+            columns["weight"] = self.weights
         frame = pd.DataFrame(columns)
         if self.personas is None:
             return frame
@@ -228,15 +371,37 @@ class Workers:
 
     def summary(self) -> str:
         """Return a paragraph on the population."""
-        p10, p50, p90 = np.quantile(self.standard_income, [0.1, 0.5, 0.9])
+        p10, p50, p90 = person_quantile(self.standard_income, [0.1, 0.5, 0.9], self.weights)
         hours = "any hours" if self.hours_grid is None else f"{self.hours_grid.size} choices of hours"
+        counted = "" if self.weights is None else f" for {self.people:,.0f} people"
         return (
-            f"{self.n:,} workers; income at 40 hours: p10 {p10:,.0f}, median {p50:,.0f}, p90 {p90:,.0f}; "
+            f"{self.n:,} workers{counted}; income at 40 hours: p10 {p10:,.0f}, median {p50:,.0f}, p90 {p90:,.0f}; "
             f"elasticity {self.elasticity:.3g}; {hours} up to {self.max_hours:g} a week"
         )
 
     def __repr__(self) -> str:
         return f"Workers({self.summary()})"
+
+
+def _column(table: pd.DataFrame, name: str, what: str) -> FloatArray:
+    """Return a column as finite floats, shape (n,), or raise a DataError."""
+    if name not in table.columns:
+        guess = nearest(name, [str(column) for column in table.columns])
+        hint = f"did you mean {guess!r}?" if guess else f"it has {', '.join(map(str, table.columns))}"
+        raise DataError(f"frame has no column {name!r}; {hint}")
+    return checked_array(name, table[name], what=what)
+
+
+def _tell(found: Inversion) -> None:
+    """Warn of incomes that do not tell the type of who earns them."""
+    kinks, holes = int(found.at_kink.sum()), int(found.unexplained.sum())
+    if kinks or holes:
+        warnings.warn(
+            f"of {found.income.size:,} incomes {kinks:,} lie at a kink of the schedule (spread over the types who "
+            f"bunch there) and {holes:,} where nobody would choose them (moved to the nearest that somebody would)",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _checked_delta(delta: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from fisc.core import DataError, check_array, check_is, check_option
 from fisc.core.arrays import FloatArray
 from fisc.economist import kernels
+from fisc.economist.arrays import person_mean
 from fisc.economist.options import Engine
 from fisc.economist.plots import plot_income_density
 from fisc.economist.population import Workers
@@ -42,6 +43,8 @@ class Outcome(Result):
         Equal lump sum to each worker: mean tax, so that the budget balances.
     utility : ndarray, shape (n,)
         Income less tax plus rebate less the disutility of hours, in money.
+    weights : ndarray, shape (n,), or None
+        People for whom each worker stands.
     """
 
     hours: FloatArray
@@ -49,6 +52,7 @@ class Outcome(Result):
     tax: FloatArray
     rebate: float
     utility: FloatArray
+    weights: FloatArray | None = None
 
     @property
     def n(self) -> int:
@@ -58,15 +62,26 @@ class Outcome(Result):
     def summary(self) -> str:
         """Return one line: means of hours, income, tax and utility."""
         return (
-            f"{self.n:,} workers; mean hours {self.hours.mean():.1f}, mean income {self.income.mean():,.0f}, "
-            f"rebate {self.rebate:,.0f}, mean utility {self.utility.mean():,.0f}, "
-            f"{100 * np.mean(self.income == 0.0):.1f} % do not work"
+            f"{self.n:,} workers; mean hours {self.mean('hours'):.1f}, mean income {self.mean('income'):,.0f}, "
+            f"rebate {self.rebate:,.0f}, mean utility {self.mean('utility'):,.0f}, "
+            f"{100 * self.not_working:.1f} % do not work"
         )
 
+    def mean(self, name: Literal["hours", "income", "tax", "utility"]) -> float:
+        """Return the mean over people of one of the columns."""
+        held: FloatArray = getattr(self, name)
+        return person_mean(held, self.weights)
+
+    @property
+    def not_working(self) -> float:
+        """Share of people who earn nothing."""
+        return person_mean(self.income == 0.0, self.weights)
+
     def to_frame(self) -> pd.DataFrame:
-        """Return a row for each worker: hours, income, tax, rebate, utility."""
+        """Return a row for each worker: hours, income, tax, rebate, utility, and weight if there are any."""
         names = ("hours", "income", "tax", "rebate", "utility")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
+        frame = pd.DataFrame({name: getattr(self, name) for name in names})
+        return frame if self.weights is None else frame.assign(weight=self.weights)
 
     def plot(self, ax: Axes | None = None, *, schedule: TaxSchedule | None = None) -> Axes:
         """Draw the density of income, with the kinks of `schedule` if given."""
@@ -113,12 +128,13 @@ def respond(workers: Workers, schedule: TaxSchedule, *, engine: Engine = "compil
         for start in range(0, workers.n, CHUNK):
             part = slice(start, start + CHUNK)
             income[part], tax[part], utility[part] = _respond_chunk(workers, schedule, part)
-        total = float(tax.sum())
+        rebate = float(tax.sum()) / workers.n
     else:
-        total = _respond_compiled(workers, schedule, income, tax, utility)
-    rebate = total / workers.n
+        rebate = _respond_compiled(workers, schedule, income, tax, utility) / workers.n
+    if workers.weights is not None:
+        rebate = person_mean(tax, workers.weights)
     utility += rebate
-    return Outcome(income / workers.skill, income, tax, rebate, utility)
+    return Outcome(income / workers.skill, income, tax, rebate, utility, workers.weights)
 
 
 def _check_pair(workers: Workers, schedule: TaxSchedule) -> None:
@@ -199,6 +215,6 @@ def outcome_of_hours(workers: Workers, schedule: TaxSchedule, hours: FloatArray)
         )
     income = workers.skill * hours
     tax = schedule.tax(income)
-    rebate = float(tax.mean())
+    rebate = person_mean(tax, workers.weights)
     utility = income - tax + rebate - workers.cost * hours**workers.delta
-    return Outcome(hours.copy(), income, tax, rebate, utility)
+    return Outcome(hours.copy(), income, tax, rebate, utility, workers.weights)

@@ -85,7 +85,7 @@ class RunFolder:
             )
         rest = _Population(workers.delta, workers.max_hours, workers.hours_grid, workers.personas, weights)
         self._name_run(config, workers, rest)
-        self._write_parquet("workers.parquet", {"skill": workers.skill, "cost": workers.cost})
+        self._write_parquet("workers.parquet", _columns(workers))
         self.write("population.json", rest)
         # Last: its presence says that the run has begun.
         self._write_json("config.json", config)
@@ -110,11 +110,10 @@ class RunFolder:
             raise self._damaged("population.json", "it is missing", _LOST)
         self._run = named = str(held.pop("run", ""))
         rest = self._built("population.json", held, _Population, _LOST)
-        columns = self._read_parquet("workers.parquet", ("skill", "cost"), _LOST)
+        columns = self._read_parquet("workers.parquet", ("skill", "cost"), _LOST, optional=("weight",))
         try:
-            workers = Workers(
-                columns["skill"], columns["cost"], rest.delta, rest.max_hours, rest.hours_grid, rest.personas
-            )
+            people = (columns["skill"], columns["cost"], rest.delta, rest.max_hours)
+            workers = Workers(*people, rest.hours_grid, rest.personas, weights=columns.get("weight"))
         except DataError as error:
             raise self._damaged("population.json", str(error), _LOST) from error
         if self._name_run(self.config(), workers, rest) != named:
@@ -154,7 +153,7 @@ class RunFolder:
     def _name_run(self, config: Mapping[str, object], workers: Workers, rest: _Population) -> str:
         """Name the run after what decides it: not the folder, and not who answers at what price."""
         settings = {key: value for key, value in config.items() if key not in ("folder", "model")}
-        arrays = [fingerprint(workers.skill), fingerprint(workers.cost)]
+        arrays = [fingerprint(held) for held in _columns(workers).values()]
         self._run = fingerprint([settings, arrays, rest.to_dict()])
         self._workers = workers.n
         return self._run
@@ -194,10 +193,13 @@ class RunFolder:
         with atomic_write(self.path / name, "wb") as file:
             pq.write_table(table, file, compression="zstd")
 
-    def _read_parquet(self, name: str, columns: tuple[str, ...], cure: str) -> dict[str, FloatArray]:
+    def _read_parquet(
+        self, name: str, columns: tuple[str, ...], cure: str, *, optional: tuple[str, ...] = ()
+    ) -> dict[str, FloatArray]:
         try:
             table = pq.read_table(self.path / name)
-            held = {column: np.asarray(table[column].to_numpy(), np.float64) for column in columns}
+            wanted = (*columns, *(column for column in optional if column in table.column_names))
+            held = {column: np.asarray(table[column].to_numpy(), np.float64) for column in wanted}
         except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
             raise self._damaged(name, str(error), cure) from None
         if (table.schema.metadata or {}).get(b"run", b"").decode(errors="replace") != self._run:
@@ -211,3 +213,9 @@ class RunFolder:
         return DataError(
             f"{self.path / name} is not of the run that config.json and workers.parquet describe; {_LOST}"
         )
+
+
+def _columns(workers: Workers) -> dict[str, FloatArray]:
+    """Return what ``workers.parquet`` holds."""
+    columns = {"skill": workers.skill, "cost": workers.cost}
+    return columns if workers.weights is None else {**columns, "weight": workers.weights}

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import gaussian_kde
 
 from fisc.core import OptionError, check_is, check_number, check_whole
 from fisc.core.arrays import FloatArray
+from fisc.economist.arrays import person_mean
 from fisc.economist.criteria import Criterion, criterion_of
 from fisc.economist.options import CriterionName
 from fisc.economist.population import Workers
@@ -87,12 +87,13 @@ def saez_schedule(
         assumed = check_number("elasticity", elasticity, above=0)
     rule = criterion_of(criterion)
     fixed = rule.fixed_weights(workers)
+    people = np.ones(workers.n) if workers.weights is None else workers.weights
     schedule = TaxSchedule.flat(0.4, edges)
     change = SMALL_CHANGE if workers.hours_grid is None else LARGE_CHANGE
     for round_ in range(iterations):
         outcome = respond(workers, schedule)
-        g = rule.marginal_weights(outcome.utility, outcome.income, fixed)
-        exposed = _exposure(schedule, outcome.income)
+        g = rule.marginal_weights(outcome.utility, outcome.income, fixed, workers.weights)
+        exposed = _exposure(schedule, outcome.income) * people
         gain = exposed @ (1.0 - g)
         rates = schedule.rates
         if assumed is None:
@@ -101,7 +102,7 @@ def saez_schedule(
                 odds = rates / (1.0 - rates) * gain / lost
             odds = np.where(lost > 0.0, odds, np.where(gain > 0.0, np.inf, 0.0))
         else:
-            inside = _interior_income(schedule, outcome.income)
+            inside = _interior_income(schedule, outcome.income, people)
             with np.errstate(divide="ignore", invalid="ignore"):
                 odds = gain / (assumed * inside)
             odds = np.where(inside > 0.0, odds, np.where(gain > 0.0, np.inf, 0.0))
@@ -123,11 +124,11 @@ def _exposure(schedule: TaxSchedule, income: FloatArray) -> FloatArray:
     return np.asarray(np.clip(np.minimum(income, upper) - schedule.edges[:, None], 0.0, None))
 
 
-def _interior_income(schedule: TaxSchedule, income: FloatArray) -> FloatArray:
-    """Return the income of those strictly inside each bracket, shape (K,)."""
+def _interior_income(schedule: TaxSchedule, income: FloatArray, people: FloatArray) -> FloatArray:
+    """Return the income of the people strictly inside each bracket, shape (K,)."""
     k = np.searchsorted(schedule.edges, income, side="right") - 1
     at_edge = np.isclose(income, schedule.edges[k], rtol=1e-12, atol=0.0)
-    totals = np.bincount(k[~at_edge], weights=income[~at_edge], minlength=schedule.brackets)
+    totals = np.bincount(k[~at_edge], weights=(people * income)[~at_edge], minlength=schedule.brackets)
     return totals.astype(np.float64)
 
 
@@ -135,7 +136,8 @@ def _behavioural_loss(
     workers: Workers, schedule: TaxSchedule, outcome: Outcome, exposed: FloatArray, change: float
 ) -> FloatArray:
     """Return the revenue lost to behaviour per unit of each rate, measured in both directions, shape (K,)."""
-    revenue = outcome.tax.sum()
+    people = workers.people
+    revenue = people * outcome.rebate
     lost = np.empty(schedule.brackets)
     for k in range(schedule.brackets):
         slopes, weights = [], []
@@ -146,9 +148,8 @@ def _behavioural_loss(
             if moved == 0.0:
                 continue
             mechanical = moved * exposed[k].sum()
-            slopes.append(
-                -(respond(workers, schedule.with_rates(rates)).tax.sum() - revenue - mechanical) / moved
-            )
+            collected = people * respond(workers, schedule.with_rates(rates)).rebate
+            slopes.append(-(collected - revenue - mechanical) / moved)
             weights.append(abs(moved))
         lost[k] = np.average(slopes, weights=weights)
     return lost
@@ -166,24 +167,37 @@ def paper_saez_schedule(workers: Workers, edges: npt.ArrayLike, *, elasticity: f
     check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
     elasticity = check_number("elasticity", elasticity, above=0)
     b = TaxSchedule.flat(0.0, edges).edges
+    if workers.weights is not None:
+        workers = workers.subset(workers.weights > 0.0)
+    people = np.ones(workers.n) if workers.weights is None else workers.weights
     z = 100.0 * workers.skill
-    share = (1.0 / np.maximum(z, 1e-10)) / np.sum(1.0 / np.maximum(z, 1e-10))
-    density = gaussian_kde(z) if np.unique(z).size > 1 else None
+    share = people / np.maximum(z, 1e-10)
+    share = share / share.sum()
     rates = np.empty(b.size)
     for k in range(b.size):
         if k + 1 < b.size:
             point = (b[k] + b[k + 1]) / 2.0
         else:  # the open bracket is judged at the mean income above its edge
-            point = float(z[z >= b[k]].mean()) if (z >= b[k]).any() else b[k]
+            point = float(np.average(z[z >= b[k]], weights=people[z >= b[k]])) if (z >= b[k]).any() else b[k]
         above = z >= point
-        survival = 1.0 - float(np.mean(z <= point))
+        survival = 1.0 - person_mean(z <= point, workers.weights)
         if k + 1 == b.size:
-            mean = float(z[above].mean()) if above.any() else point
+            mean = float(np.average(z[above], weights=people[above])) if above.any() else point
             alpha = mean / (mean - b[k]) if mean > b[k] else np.inf
-        elif density is not None and survival > 0.0:
-            alpha = point * float(density(point)[0]) / survival
+        elif survival > 0.0 and z.min() < z.max():
+            alpha = point * _density(point, z, people) / survival
         else:
             alpha = 0.0
         G = float(share[above].sum()) / survival if survival > 0.0 else 0.0
         rates[k] = (1.0 - G) / (1.0 - G + alpha * elasticity) if np.isfinite(alpha) else 0.0
     return TaxSchedule(b, np.round(np.clip(np.nan_to_num(rates), 0.0, 1.0), 2))
+
+
+def _density(point: float, values: FloatArray, people: FloatArray) -> float:
+    """Return the Gaussian kernel estimate at a point, its bandwidth by Scott's rule for as many people."""
+    share = people / people.sum()
+    count = max(float(people.sum()), float(values.size))  # weights may be shares
+    spread = np.sqrt(share @ (values - share @ values) ** 2 * count / (count - 1.0))
+    width = float(spread * count**-0.2)
+    heights = np.exp(-(((point - values) / width) ** 2) / 2.0)
+    return float(share @ heights / (width * np.sqrt(2.0 * np.pi)))

@@ -13,6 +13,7 @@ import numpy as np
 from fisc.core import DataError, Record, record
 from fisc.core.arrays import FloatArray
 from fisc.core.files import locked
+from fisc.economist.arrays import person_mean
 from fisc.economist.config import SimulationConfig
 from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.elections import Election, hold_election
@@ -308,7 +309,7 @@ class _Years:
             self.memory.add(law, outcome)
             outcomes.append(outcome)
         self.last = outcomes[-1]
-        self.satisfied.append(float(satisfied(workers, self.last).mean()))
+        self.satisfied.append(person_mean(satisfied(workers, self.last), workers.weights))
         seen = self.simulation._observed(year, law, outcomes)
         self.past.append(seen)
         if self.folder is not None:

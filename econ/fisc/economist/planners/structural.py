@@ -34,15 +34,17 @@ PRIOR_CURVATURE, PRIOR_SPREAD, LINE_SPREAD, NOISE = 4.0, 2.0, 0.5, 0.05
 class BehaviouralModel:
     """Beliefs about behaviour: people of each wage class and what an hour costs them.
 
-    `delta` is the curvature of the disutility of hours; `workers` are a few people for each class,
-    spread over its range of wages, each standing for `mass` (m,); `misfit` is the mean squared error
-    of the hours of the classes over all years, hours a week squared.
+    `workers` are a few for each class, spread over its range of wages and weighted by its people;
+    `misfit` is the mean squared error of the hours of the classes over all years, hours a week squared.
     """
 
-    delta: float
     workers: Workers
-    mass: FloatArray
     misfit: float
+
+    @property
+    def delta(self) -> float:
+        """Curvature of the disutility of hours."""
+        return self.workers.delta
 
     @classmethod
     def fit(cls, past: Sequence[Observation], task: Task) -> BehaviouralModel:
@@ -65,8 +67,7 @@ class BehaviouralModel:
             best = min(local, key=lambda found: found.loss)
             width /= 2.0
             window = window / 3.0
-        workers, mass = survey.people(best)
-        return cls(best.delta, workers, mass, best.misfit)
+        return cls(survey.people(best), best.misfit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ class _Survey:
         self.laws = [TaxSchedule(task.edges, seen.rates) for seen in past]
         member, wage, mass = [], [], []
         for g in range(self.classes):
-            people = int(min(self.count[g], SPREAD))
+            people = max(1, int(min(self.count[g], SPREAD)))
             spread = np.geomspace(first.class_lowest[g], first.class_highest[g], people)
             spread = spread * (self.wage[g] / spread.mean())
             member += [g] * people
@@ -154,11 +155,11 @@ class _Survey:
         prior = (NOISE * (delta - PRIOR_CURVATURE) / PRIOR_SPREAD) ** 2 / self.classes
         return _Fit(delta, log_hours, float(slope), squared + prior, squared / years)
 
-    def people(self, fit: _Fit) -> tuple[Workers, FloatArray]:
+    def people(self, fit: _Fit) -> Workers:
         """Return people with the estimated costs, and for how many each stands."""
         cost = self._cost(fit.delta, fit.log_hours, fit.slope)
-        workers = Workers(self.people_wage, cost, fit.delta, self.task.max_hours, self.task.hours_grid)
-        return workers, self.mass
+        known = (fit.delta, self.task.max_hours, self.task.hours_grid)
+        return Workers(self.people_wage, cost, *known, weights=self.mass)
 
 
 @dataclass(frozen=True)
@@ -194,8 +195,9 @@ class StructuralPlanner(Planner):
                 model.delta,
                 task.max_hours,
                 task.hours_grid,
+                weights=model.workers.weights,
             )
-            objectives.append(WelfareOfRates(people, task.edges, task.criterion, model.mass))
+            objectives.append(WelfareOfRates(people, task.edges, task.criterion))
 
         def expected(policies: FloatArray) -> FloatArray:
             return np.asarray(np.mean([objective(policies) for objective in objectives], axis=0))
