@@ -219,6 +219,17 @@ def test_schema_accepts_a_good_file_and_refuses_a_bad_one() -> None:
         assert list(checker.iter_errors({**held, "options": {"no_such": 1}}))
 
 
+def test_next_prints_the_coming_times_in_their_zone(office: Office) -> None:
+    file = office.write(schedule='[schedule]\ncron = "30 12 1 2 *"\ntimezone = "Asia/Kolkata"\n')
+    code, out, err = office.run("next", file, "--count", 2)
+    assert code == 0, err
+    first, second = out.splitlines()
+    assert first.endswith("-02-01T12:30:00+05:30  Quick")
+    assert int(second[:4]) == int(first[:4]) + 1
+    assert json.loads(office.run("next", file, "--json")[1])["items"][0]["report"] == "Quick"
+    assert "add one" in office.run("next", office.write())[2]
+
+
 def test_install_prints_both(office: Office) -> None:
     file = office.write(schedule=MINUTELY)
     assert "report run --due" in office.run("install", file)[1]

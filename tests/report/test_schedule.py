@@ -10,7 +10,6 @@ import pytest
 from pydantic import BaseModel
 
 from fisc.data import DataError, FiscError
-from fisc.report.cron import cron_trigger, last_fire, next_fire
 from fisc.report.definition import ReportDefinition, load_definition, with_cron
 from fisc.report.ledger import Ledger
 from fisc.report.schedule import Outcome, due_since, run_due
@@ -18,36 +17,6 @@ from fisc.report.schedule import Outcome, due_since, run_due
 
 def moment(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text)
-
-
-@pytest.mark.parametrize(
-    ("cron", "zone", "last", "following"),
-    [
-        ("* * * * *", "UTC", "2026-11-22T09:15:00+00:00", "2026-11-22T09:16:00+00:00"),
-        ("*/10 * * * *", "UTC", "2026-11-22T09:10:00+00:00", "2026-11-22T09:20:00+00:00"),
-        ("30 12 1 2 *", "Asia/Kolkata", "2026-02-01T12:30:00+05:30", "2027-02-01T12:30:00+05:30"),
-        ("0 9 29 2 *", "UTC", "2024-02-29T09:00:00+00:00", "2028-02-29T09:00:00+00:00"),
-        # 2026-11-22 is a Sunday: 0 and 7 in cron, 6 for APScheduler itself.
-        ("0 8 * * 0", "UTC", "2026-11-22T08:00:00+00:00", "2026-11-29T08:00:00+00:00"),
-        ("0 8 * * 7", "UTC", "2026-11-22T08:00:00+00:00", "2026-11-29T08:00:00+00:00"),
-        ("0 8 * * 1-5", "UTC", "2026-11-20T08:00:00+00:00", "2026-11-23T08:00:00+00:00"),
-        ("0 8 * * mon,fri", "UTC", "2026-11-20T08:00:00+00:00", "2026-11-23T08:00:00+00:00"),
-        # The hour from 2 to 3 does not exist on 2026-03-29 in Berlin; the run is not lost.
-        ("30 1 25 10 *", "Europe/Berlin", "2026-10-25T01:30:00+02:00", "2027-10-25T01:30:00+02:00"),
-    ],
-)
-def test_last_and_next_fire(cron: str, zone: str, last: str, following: str) -> None:
-    now = moment("2026-11-22T09:15:30+00:00")
-    assert last_fire(cron, zone, now) == moment(last)
-    assert next_fire(cron, zone, now) == moment(following)
-
-
-@pytest.mark.parametrize(
-    "cron", ["", "* * * *", "60 * * * *", "* * * * 8", "* * 31 2 x", "a b c d e", "* * * * 1/0"]
-)
-def test_unreadable_cron(cron: str) -> None:
-    with pytest.raises(DataError, match=re.escape(f"cron={cron!r}")):
-        cron_trigger(cron, "UTC")
 
 
 def definition(tmp_path: Path, grace: float = 1440.0, overlap: str = "wait") -> ReportDefinition:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import json
 import signal
 from pathlib import Path
@@ -101,17 +100,36 @@ def schedule(
     if cron is not None:
         definitions = [report_runs.with_cron(definition, cron, timezone) for definition in definitions]
     for definition in definitions:
-        if definition.schedule is not None:
-            moment = report_runs.next_fire(
-                definition.schedule.cron, definition.schedule.timezone, dt.datetime.now(dt.UTC)
-            )
-            typer.echo(f"{definition.title}: next at {moment}")
+        for fire in report_runs.coming_fires(definition, 1):
+            typer.echo(f"{definition.title}: next at {fire}")
     report_runs.run_forever(
         definitions,
         lambda definition: report_runs.make_report(definition, report_runs.Ledger(), lambda *_: None),
         ledger,
         _say,
     )
+
+
+@app.command("next")
+def coming(
+    files: Files,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many times of each report.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Print when reports are made next, each in its own time zone."""
+    from fisc.cli import report_runs
+
+    found: list[dict[str, object]] = [
+        {"report": definition.title, "fire": fire.isoformat()}
+        for definition in report_runs.find_definitions(files)
+        for fire in report_runs.coming_fires(definition, count)
+    ]
+    if as_json:
+        print_json(Listing(found))
+    elif not found:
+        raise DataError("none of these reports has a [schedule] that comes round; add one")
+    for item in [] if as_json else found:
+        typer.echo(f"{item['fire']}  {item['report']}")
 
 
 @app.command()

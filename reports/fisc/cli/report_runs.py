@@ -8,21 +8,20 @@ from pathlib import Path
 from fisc.cli.pipelines import registry
 from fisc.core import DataError, FiscError
 from fisc.report import Report
-from fisc.report.cron import next_fire
 from fisc.report.definition import ReportDefinition, load_definition, with_cron
 from fisc.report.history import archive, write_index
 from fisc.report.install import installation
 from fisc.report.ledger import Ledger
 from fisc.report.mail import MailServer, send_report
 from fisc.report.publishing import OverlapError, publish
-from fisc.report.schedule import Outcome, run_due, run_forever
+from fisc.report.schedule import Outcome, coming_fires, run_due, run_forever
 
 __all__ = [
     "Ledger",
+    "coming_fires",
     "find_definitions",
     "installation",
     "make_report",
-    "next_fire",
     "run_due",
     "run_forever",
     "with_cron",

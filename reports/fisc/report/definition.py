@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fisc.core import DataError, nearest
-from fisc.report.cron import cron_trigger
+from fisc.report.cron import parse
 
 __all__ = [
     "Email",
@@ -60,7 +60,7 @@ class Schedule(_Strict):
     @field_validator("cron")
     @classmethod
     def _readable_cron(cls, value: str) -> str:
-        cron_trigger(value, "UTC")
+        parse(value)
         return value
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fisc.core import DataError, FiscError, InUseError, fingerprint
 from fisc.core.files import locked
-from fisc.report.cron import cron_trigger, last_fire
+from fisc.report.cron import last_fire, next_fire
 from fisc.report.definition import ReportDefinition
 from fisc.report.ledger import Ledger, RunRecord
 
-__all__ = ["Outcome", "due_since", "run_due", "run_forever"]
+__all__ = ["Outcome", "coming_fires", "due_since", "last_fire", "next_fire", "run_due", "run_forever"]
 
 # A run that ended like this has dealt with its time; a lost or refused one has not.
 _DEALT_WITH = ("running", "ok", "failed")
@@ -51,6 +52,21 @@ def due_since(
     return fire
 
 
+def coming_fires(
+    definition: ReportDefinition, count: int, now: dt.datetime | None = None
+) -> list[dt.datetime]:
+    """Return the next times of a report in its own time zone, fewer if there are no more in eight years."""
+    schedule, moment = definition.schedule, now or dt.datetime.now(dt.UTC)
+    found: list[dt.datetime] = []
+    while schedule is not None and len(found) < count:
+        fire = next_fire(schedule.cron, schedule.timezone, moment)
+        if fire is None:
+            break
+        found.append(fire)
+        moment = fire
+    return found
+
+
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """What became of one report of `run_due`.
@@ -67,6 +83,9 @@ class Outcome:
     status: str
     message: str = ""
 
+
+# Seconds after which the foreground looks at the clock again.
+_NAP = 60.0
 
 Make = Callable[[ReportDefinition], Outcome]
 
@@ -136,31 +155,17 @@ def run_forever(
     DataError
         If a report has no schedule, or there is none.
     """
-    from apscheduler.schedulers.blocking import BlockingScheduler
-
     listed = list(definitions)
     if not listed:
         raise DataError("there is no report to schedule; give at least one TOML file")
-    scheduler = BlockingScheduler(timezone=dt.UTC)
     for definition in listed:
-        schedule = definition.schedule
-        if schedule is None:
+        if definition.schedule is None:
             raise DataError(f"report {definition.title!r} has no [schedule]; add one, or give --cron")
-        scheduler.add_job(
-            _fire,
-            cron_trigger(schedule.cron, schedule.timezone),
-            args=(definition, make, ledger, tell),
-            misfire_grace_time=max(1, int(schedule.misfire_grace_minutes * 60)),
-            coalesce=True,
-            max_instances=1,
-            name=definition.title,
-        )
-        if due_since(definition, ledger.runs(definition.title), dt.datetime.now(dt.UTC)) is not None:
-            scheduler.add_job(_fire, args=(definition, make, ledger, tell), name=f"{definition.title} (due)")
-    scheduler.start()
-
-
-def _fire(definition: ReportDefinition, make: Make, ledger: Ledger, tell: Callable[[Outcome], None]) -> None:
-    """Make one report if it is due: another process may have made it already."""
-    for outcome in run_due([definition], make, ledger):
-        tell(outcome)
+    while True:
+        for outcome in run_due(listed, make, ledger):
+            if outcome.status != "not due":
+                tell(outcome)
+        now = dt.datetime.now(dt.UTC)
+        fires = [fire for definition in listed for fire in coming_fires(definition, 1, now)]
+        # A short sleep at a time: the clock may be set, and the machine may sleep too.
+        time.sleep(min([_NAP, *(max(0.0, (fire - now).total_seconds()) for fire in fires)]))

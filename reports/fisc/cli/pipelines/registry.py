@@ -100,7 +100,7 @@ seed = 0                        # of everything random
 {pipeline(kind).TEMPLATE.strip()}
 
 # [schedule]                    # then: fisc report run --due {name}.toml, from cron or a timer
-# cron = "30 12 1 2 *"          # minute hour day month weekday
+# cron = "30 12 1 2 *"          # minute hour day month weekday; if two kinds of day are given, either
 # timezone = "Asia/Kolkata"
 # misfire_grace_minutes = 1440  # a run missed by more than this is left out
 # overlap = "wait"              # or "refuse"
