@@ -15,6 +15,7 @@ from .model import r3d as r3d
 from .montecarlo import MonteCarlo as MonteCarlo
 from .montecarlo import monte_carlo as monte_carlo
 from .result import R3DResult as R3DResult
+from .robustness import Robustness as Robustness
 from .sensitivity import Sensitivity as Sensitivity
 from .steps import BandwidthChoice as BandwidthChoice
 from .steps import select_bandwidth as select_bandwidth

@@ -58,7 +58,7 @@ def governor_incomes(*, cluster: IncomeCluster | None = "election", **options: A
     settings: dict[str, Any] = {
         "alpha": 0.1,
         "n_boot": 4999,
-        "y_label": "family income, multiples of the poverty threshold",
+        "y_label": "family income (poverty line = 1)",
         "x_label": "Democrat's margin",
         "unit_label": "state and year",
         "support": (0.0, None),

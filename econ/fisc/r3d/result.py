@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack, get_args
 
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from fisc.core import check_option
+from fisc.core import Result, check_option
 from fisc.report import Section
 
 from . import plots
+from .bundle import write_bundle
 from .diagnostics import Diagnosis, density_of, diagnose
 from .fit import Fit
 from .functionals import Functional, evaluate
 from .mean import MeanEffect, mean_effect
 from .names import Names
-from .options import Alternative, FunctionalName, PlotKind, TestName
+from .options import Alternative, FunctionalName, Kernel, PlotKind, Residuals, Selector, TestName
+from .print_figures import Width, write_print_figure
 from .process import holm
+from .robustness import Robustness, robustness
 from .sensitivity import MULTIPLES, Sensitivity, sensitivity
 from .summary import head, make_section, summarise
 from .testing import HypothesisTest, run_test
@@ -166,6 +170,64 @@ class R3DResult(Fit):
         """
         return sensitivity(self, multipliers)
 
+    def robustness(
+        self,
+        *,
+        kernels: Sequence[Kernel] | None = None,
+        orders: Sequence[int] | None = None,
+        selectors: Sequence[Selector] | None = None,
+        residuals: Sequence[Residuals] | None = None,
+        bandwidths: Sequence[float] | None = None,
+        donuts: Sequence[float] | None = None,
+        covariates: bool = True,
+        crossed: bool = False,
+    ) -> Robustness:
+        """Refit under other choices, one at a time.
+
+        The bandwidth is selected anew for another kernel, order or selector where the fit selected its own, and kept
+        otherwise. An order p comes with a bandwidth for order p - 1. An empty list leaves a choice as it is.
+
+        Parameters
+        ----------
+        kernels, selectors, residuals : sequence of str, optional
+            As of `r3d`; all by default.
+        orders : sequence of int, optional
+            Of the polynomial; 1, 2, 3 by default.
+        bandwidths : sequence of float, optional
+            Multiples of the bandwidth; .5, .75, 1.25, 1.5 by default.
+        donuts : sequence of float, optional
+            Distances from the cutoff within which units are left out; 5% and 10% of the bandwidth by default.
+        covariates : bool
+            Also fit without the covariates of the fit.
+        crossed : bool
+            All combinations instead of one change at a time.
+
+        Returns
+        -------
+        Robustness
+            A table and a picture; `p_holm` allows for the number of rows.
+
+        Examples
+        --------
+        >>> from fisc.r3d import r3d, simulate
+        >>> data = simulate("paper1", n=200, random_state=1).data
+        >>> fit = r3d(data, y="y", x="x", unit="unit", quantiles=[0.25, 0.5, 0.75], random_state=0)
+        >>> few = fit.robustness(kernels=["uniform"], orders=[], selectors=[], residuals=[], donuts=[])
+        >>> few.table["value"].tolist()
+        ['', 'uniform', '0.5', '0.75', '1.25', '1.5']
+        """
+        return robustness(
+            self,
+            kernels=kernels,
+            orders=orders,
+            selectors=selectors,
+            residuals=residuals,
+            bandwidths=bandwidths,
+            donuts=donuts,
+            covariates=covariates,
+            crossed=crossed,
+        )
+
     def diagnose(self, *, random_state: int = 0) -> Diagnosis:
         """All diagnostics of the design: a table and pictures.
 
@@ -220,6 +282,65 @@ class R3DResult(Fit):
             return ax
         drawer: Callable[..., Axes] = getattr(plots, kind)
         return drawer(self, ax, **options)
+
+    def print_figure(
+        self,
+        path: str | Path,
+        kind: PlotKind = "effect",
+        *,
+        width: Width | float = "column",
+        height: float | None = None,
+        **options: Unpack[PictureOptions],
+    ) -> Path:
+        """Write a picture for print: no title, the legend below, fonts of 8 points that can be edited.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .pdf, .svg, .eps or .png.
+        kind : str
+            As of `plot`.
+        width : {"column", "page"} or float
+            3.4 or 7 inches, or a number of them.
+        height : float, optional
+            In inches.
+        **options
+            As of `plot`.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        return write_print_figure(lambda ax: self.plot(ax, kind, **options), path, width, height)
+
+    def bundle(self, folder: str | Path, *, robustness: bool = True) -> Path:
+        """Write a folder with which others can repeat this fit.
+
+        It holds the units as quantiles (not the micro-data), a script that repeats the fit and compares the numbers,
+        versions, tables as CSV and LaTeX, and pictures for print. An older bundle of that name is replaced.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made by this call.
+        robustness : bool
+            Add the table of `robustness`.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        WriteError
+            If the folder holds anything but an older bundle.
+        """
+        results: dict[str, Result] = {"effect": self, "mean": self.functional("mean")}
+        if robustness and self.compat is None:
+            results["robustness"] = self.robustness()
+        return write_bundle(self, folder, lambda ax, kind: self.plot(ax, kind), results)
 
     def section(self) -> Section:
         """Return the fit as a section of a report."""
