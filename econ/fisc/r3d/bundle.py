@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
 
-from fisc.core import Result, version, write_folder
+from fisc.core import version, write_folder
 
 from .fit import Fit
 from .options import PlotKind
@@ -78,8 +80,18 @@ The micro-data are not part of the bundle: quantiles of units are all that the f
 """
 
 
+class Tabled(Protocol):
+    """A result with a table."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table."""
+
+    def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the table for LaTeX; write it to `path` if given."""
+
+
 def write_bundle(
-    fit: Fit, folder: str | Path, draw: Callable[[Axes, PlotKind], Axes], results: Mapping[str, Result]
+    fit: Fit, folder: str | Path, draw: Callable[[Axes, PlotKind], Axes], results: Mapping[str, Tabled]
 ) -> Path:
     """Write the bundle, whole or not at all; see `R3DResult.bundle`."""
     units, cutoff = _units(fit)
@@ -100,10 +112,12 @@ def write_bundle(
             result.to_latex(place / "tables" / f"{name}.tex")
         (place / "figures").mkdir()
         for kind in kinds:
-            write_print_figure(
-                lambda ax, kind=kind: draw(ax, kind), place / "figures" / f"{kind}.pdf", "page"
-            )  # type: ignore[misc]
+            write_print_figure(partial(_drawn, draw, kind), place / "figures" / f"{kind}.pdf", "page")
     return Path(folder)
+
+
+def _drawn(draw: Callable[[Axes, PlotKind], Axes], kind: PlotKind, ax: Axes) -> Axes:
+    return draw(ax, kind)
 
 
 def _units(fit: Fit) -> tuple[pd.DataFrame, float]:

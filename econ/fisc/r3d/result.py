@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack, get_args
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from fisc.core import Result, check_option
+from fisc.core import check_option
 from fisc.report import Section
 
 from . import plots
-from .bundle import write_bundle
+from .bundle import Tabled, write_bundle
 from .diagnostics import Diagnosis, density_of, diagnose
 from .fit import Fit
 from .functionals import Functional, evaluate
@@ -337,7 +337,7 @@ class R3DResult(Fit):
         WriteError
             If the folder holds anything but an older bundle.
         """
-        results: dict[str, Result] = {"effect": self, "mean": self.functional("mean")}
+        results: dict[str, Tabled] = {"effect": self, "mean": self.functional("mean")}
         if robustness and self.compat is None:
             results["robustness"] = self.robustness()
         return write_bundle(self, folder, lambda ax, kind: self.plot(ax, kind), results)

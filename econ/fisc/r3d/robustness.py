@@ -141,7 +141,7 @@ def robustness(
             rows.append(row | {"note": str(error)})
     table = pd.DataFrame(rows)
     done = table["p_nullity"].notna()
-    table.insert(table.columns.get_loc("note"), "p_holm", np.nan)
+    table.insert(table.columns.to_list().index("note"), "p_holm", np.nan)
     table.loc[done, "p_holm"] = holm(table.loc[done, "p_nullity"].to_numpy())
     return Robustness(table, fit.names.y, fit.alpha)
 
@@ -186,7 +186,12 @@ def _choices(
         raise DataError(
             "selectors= choose a bandwidth, and that of the fit was given; fit without bandwidth="
         )
-    own = {"kernel": used.kernel, "order": used.p, "selector": used.selector, "residuals": used.residuals}
+    own: dict[str, Any] = {
+        "kernel": used.kernel,
+        "order": used.p,
+        "selector": used.selector,
+        "residuals": used.residuals,
+    }
     own |= {"bandwidth times": 1.0, "donut": 0.0}
     return {name: [v for v in values if v != own.get(name)] for name, values in found.items()}
 
