@@ -26,7 +26,7 @@ def _card(path: Path) -> str:
 
 
 def _names(path: Path) -> set[str]:
-    return {p.name for p in path.iterdir() if not p.name.endswith(".lock")}
+    return {p.name for p in path.iterdir()}
 
 
 def test_what_was_written_is_read_under_its_names(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import copy
 import dataclasses
@@ -282,6 +283,26 @@ def changed(**values: object) -> dict[str, object]:
 def test_a_missing_unknown_or_mistyped_value_is_named(values: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
         Effect.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "words"),
+    [
+        ("fisc!", tuple[str, ...], "expected a list, got 'fisc!'"),
+        ("ab", list[str], "expected a list"),
+        ("ab", set[str], "expected a list"),
+        ("ab", collections.abc.Sequence[str], "expected a list"),
+        ({"a": 1}, tuple[str, ...], "expected a list"),
+        (3, list[int], "expected a list"),
+        (["a", "bc", 3], tuple[str, ...], "entry 2: expected text, got 3"),
+        (["ab"], tuple[tuple[str, str], ...], "entry 0: expected a list"),
+        (["a"], tuple[str, float], "expected a list of 2, got 1"),
+    ],
+)
+def test_only_a_list_is_read_as_a_list(value: object, kind: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        structure(value, kind)
+    assert structure("ab", list[str] | str) == "ab"
 
 
 def test_anything_but_a_mapping_is_refused() -> None:

@@ -19,11 +19,7 @@ from fisc.data import DataError, WriteError, build, builders, verify
 
 
 def state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {
-        p.name: (p.stat().st_mtime_ns, p.read_bytes())
-        for p in sorted(folder.iterdir())
-        if not p.name.endswith(".lock")
-    }
+    return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in sorted(folder.iterdir())}
 
 
 def test_building_twice_rewrites_nothing(tmp_path: Path) -> None:
@@ -186,7 +182,7 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path: Path) -> None:
     assert int(made) + int(kept) == 8
     assert all(check.ok for check in verify(out))
     left = {p.name for p in out.iterdir()}
-    assert left == {"sectors.parquet", "sectors.json", ".sectors.parquet.lock"}
+    assert left == {"sectors.parquet", "sectors.json"}
     assert sorted(pd.read_parquet(out / "sectors.parquet")["part"].unique()) == list(range(8))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -70,6 +72,42 @@ def test_lock_times_out_with_a_clear_message(tmp_path: Path) -> None:
         locked(tmp_path / "x", timeout=0.05),
     ):
         pass
+
+
+_COUNTER = """
+import sys
+from fisc.core.files import locked
+for _ in range(150):
+    with locked(sys.argv[1]):
+        with open(sys.argv[1]) as file: count = int(file.read())
+        with open(sys.argv[1], "w") as file: file.write(str(count + 1))
+"""
+
+
+def test_processes_exclude_each_other_and_leave_no_lock_behind(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+    command = [sys.executable, "-c", _COUNTER, str(tmp_path / "count")]
+    workers = [subprocess.Popen(command) for _ in range(4)]
+    assert [worker.wait() for worker in workers] == [0] * 4
+    assert (tmp_path / "count").read_text() == "600"
+    assert [p.name for p in tmp_path.iterdir()] == ["count"]
+
+
+def test_lists_arrays_and_mappings_in_cells_have_a_fingerprint() -> None:
+    def frame(cell: object) -> pd.DataFrame:
+        return pd.DataFrame({"a": [cell, [1]], "b": [1.0, 2.0]})
+
+    long = np.arange(5000.0)
+    changed = long.copy()
+    changed[2500] = -1.0  # where a printed array shows only dots
+    cells = [[1], [2], {"k": 1}, long, changed, [long], [changed], {"a", "b"}]
+    assert len({data.fingerprint(frame(cell)) for cell in cells}) == len(cells)
+    assert data.fingerprint(frame([1])) == data.fingerprint(frame([1]))
+    assert data.fingerprint(frame([1]).set_axis(["x", "y"])) != data.fingerprint(frame([1]))
+    assert data.fingerprint({"k": {"a", "b", "c"}}) == data.fingerprint({"k": {"c", "b", "a"}})
+    for odd in ({1: "a", "b": 2}, {("a", "b"): 1}):
+        with pytest.raises(data.DataError, match="has no fingerprint"):
+            data.fingerprint(odd)
 
 
 def test_fingerprint_notices_every_change() -> None:

@@ -47,6 +47,7 @@ NotFinite: TypeAlias = dict[str, str]
 DEEPEST = 64
 _WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _PLACE = re.compile("[0-9]{1,9}")
+_SEQUENCES = {kind: kind for kind in (list, tuple, set, frozenset)} | {collections.abc.Sequence: tuple}
 
 
 def plain(value: object, where: str = "", lost: NotFinite | None = None) -> Json:
@@ -245,6 +246,7 @@ def _converter() -> cattrs.Converter:
         lambda t: dataclasses.is_dataclass(t), lambda v, t: _dataclass(converter, v, t)
     )
     converter.register_structure_hook_func(_is_mapping, lambda v, t: _mapping(converter, v, t))
+    converter.register_structure_hook_func(_is_sequence, lambda v, t: _sequence(converter, v, t))
     converter.register_structure_hook_func(
         _is_array, lambda v, t: tables_as_json.array_from_json(v, *_dtype(t))
     )
@@ -274,6 +276,10 @@ def _is_union(asked: object) -> bool:
 
 def _is_mapping(asked: object) -> bool:
     return get_origin(asked) in (dict, collections.abc.Mapping) or asked in (dict, Mapping)
+
+
+def _is_sequence(asked: object) -> bool:
+    return (get_origin(asked) or asked) in _SEQUENCES
 
 
 def _is_array(asked: object) -> bool:
@@ -328,6 +334,25 @@ def _mapping(converter: cattrs.Converter, value: Json, kind: object) -> dict[Any
         (int(key) if numbers else converter.structure(key, key_kind)): converter.structure(item, value_kind)
         for key, item in value.items()
     }
+
+
+def _sequence(converter: cattrs.Converter, value: Json, kind: Any) -> Any:
+    """Build a list, tuple or set from a list; a text is not a list of its letters, nor an object of its keys."""
+    if not isinstance(value, list | tuple):
+        raise DataError(f"expected a list, got {value!r:.60}")
+    kinds = get_args(kind) or (Any,)
+    if (get_origin(kind) or kind) is tuple and get_args(kind) and kinds[-1] is not Ellipsis:
+        if len(value) != len(kinds):
+            raise DataError(f"expected a list of {len(kinds)}, got {len(value)} entries")
+    else:
+        kinds = (kinds[0],) * len(value)
+    made = []
+    for place, (item, item_kind) in enumerate(zip(value, kinds, strict=True)):
+        try:
+            made.append(converter.structure(item, item_kind))
+        except (cattrs.BaseValidationError, TypeError, ValueError, KeyError, ArithmeticError) as error:
+            raise DataError(f"entry {place}: {_first(error)}") from error
+    return _SEQUENCES[get_origin(kind) or kind](made)
 
 
 def _dataclass(converter: cattrs.Converter, value: Json, kind: type) -> Any:

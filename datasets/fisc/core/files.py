@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from fisc.core.errors import InUseError, WriteError
+from fisc.core.errors import DataError, InUseError, WriteError
 from fisc.core.locations import folder
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def locked(path: str | os.PathLike[str], timeout: float = -1.0) -> Iterator[Base
     Parameters
     ----------
     path : path-like
-        What is protected; the lock is a hidden file beside it.
+        What is protected; the lock is a hidden file beside it, gone after use.
     timeout : float
-        Seconds to wait; negative waits for ever.
+        Seconds to wait; negative waits without end.
 
     Raises
     ------
@@ -128,6 +128,10 @@ def locked(path: str | os.PathLike[str], timeout: float = -1.0) -> Iterator[Base
     try:
         yield lock
     finally:
+        # Removed while it is held: whoever waited for the removed file sees that it has no name any more
+        # (filelock looks at the number of links after each lock) and starts anew with the file's successor.
+        with contextlib.suppress(OSError):
+            Path(lock.lock_file).unlink()
         lock.release()
 
 
@@ -192,7 +196,19 @@ def _feed(digest: hashlib._Hash, value: Any) -> None:
             digest.update(f"{value.dtype.str}{value.shape}".encode())
             digest.update(value.tobytes())
     else:
-        digest.update(json.dumps(value, sort_keys=True, default=str).encode())
+        try:
+            digest.update(json.dumps(value, sort_keys=True, default=_in_json).encode())
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DataError(
+                f"a {type(value).__name__} has no fingerprint ({error}); give data with text as keys"
+            ) from error
+
+
+def _in_json(value: Any) -> Any:
+    """Return a part of some data that JSON does not know as text: the same in every process, nothing cut."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(fingerprint, value))
+    return fingerprint(value) if hasattr(value, "tobytes") or hasattr(value, "columns") else str(value)
 
 
 def _feed_frame(digest: hashlib._Hash, frame: Any) -> None:
@@ -201,4 +217,9 @@ def _feed_frame(digest: hashlib._Hash, frame: Any) -> None:
 
     digest.update(json.dumps([[str(c), str(t)] for c, t in frame.dtypes.items()]).encode())
     digest.update(json.dumps([str(n) for n in frame.index.names]).encode())
-    digest.update(pd.util.hash_pandas_object(frame, index=True).to_numpy().tobytes())
+    try:
+        rows = pd.util.hash_pandas_object(frame, index=True)
+    except TypeError:  # lists, arrays or mappings in cells
+        plain = {i: c.map(fingerprint) if c.dtype == object else c for i, (_, c) in enumerate(frame.items())}
+        rows = pd.util.hash_pandas_object(pd.DataFrame(plain), index=True)
+    digest.update(rows.to_numpy().tobytes())
