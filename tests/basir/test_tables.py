@@ -99,10 +99,10 @@ def model() -> SectorClassifier:
 
 
 # Each takes a function that makes a table of the library at hand, and the classifier.
-CALLS: dict[str, Callable[[Made, SectorClassifier], Any]] = {
+MATRIX: dict[str, Callable[[Made, SectorClassifier], Any]] = {
     "event_returns": lambda t, _: event_returns(t(PRICES), t(EVENTS), **EVENT_OPTIONS),
     "event_study": lambda t, _: event_study(t(PRICES), t(EVENTS), **EVENT_OPTIONS),
-    "market apart": lambda t, _: event_study(
+    "event_study, market apart": lambda t, _: event_study(
         t(PRICES.drop(columns="M")), t(EVENTS), market=t(PRICES[["date", "M"]]), estimation=(-60, -11)
     ),
     "placebo": lambda t, _: placebo(t(PRICES), t(EVENTS), draws=20, exclude=2, **EVENT_OPTIONS),
@@ -118,7 +118,7 @@ CALLS: dict[str, Callable[[Made, SectorClassifier], Any]] = {
         market="M",
     ),
     "attention": lambda t, _: attention(t(TEXTS)),
-    "attention by day": lambda t, _: attention({"2001-02-28": t(TEXTS[["text"]]), 2002: "Duty on tea."}),
+    "attention, by day": lambda t, _: attention({"2001-02-28": t(TEXTS[["text"]]), 2002: "Duty on tea."}),
     "novelty": lambda t, _: novelty(t(TEXTS), t(TEXTS.iloc[1:])),
     "sector_stance": lambda t, _: sector_stance(t(TEXTS), [["Steel"], ["Cement"], ["Plantation"]]),
     "classify_speech": lambda t, model: classify_speech(model, t(TEXTS[["text"]])),
@@ -131,7 +131,8 @@ CALLS: dict[str, Callable[[Made, SectorClassifier], Any]] = {
         earlier=t(TEXTS),
     ),
     "Taxonomy.from_frame": lambda t, _: Taxonomy.from_frame(t(OWN)),
-    "SectorRanker": lambda t, _: SectorRanker("ridge").fit(t(FLAT), t(PAID)).rank(t(FLAT.iloc[-4:])),
+    "SectorRanker.fit": lambda t, _: SectorRanker("ridge").fit(t(FLAT), t(PAID)).predict(FLAT),
+    "SectorRanker.rank": lambda t, _: SectorRanker("ridge").fit(FLAT, PAID).rank(t(FLAT.iloc[-4:])),
     "SectorRanker.predict": lambda t, _: SectorRanker("ridge").fit(t(FLAT), t(PAID)).predict(t(FLAT)),
     "SectorRanker.score_order": lambda t, _: SectorRanker().fit(t(FLAT), t(PAID)).score_order(t(FLAT)),
     "walk_forward": lambda t, _: walk_forward(SectorRanker("ridge"), t(FLAT), t(PAID)),
@@ -159,11 +160,11 @@ def _without_history(said: Any) -> Any:
     return [_without_history(v) for v in said] if isinstance(said, list) else said
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", MATRIX)
 def test_every_library_gives_the_same_bits(name: str, model: SectorClassifier) -> None:
-    truth = _plain(CALLS[name](LIBRARIES["pandas"], model))
+    truth = _plain(MATRIX[name](LIBRARIES["pandas"], model))
     for library, made in LIBRARIES.items():
-        np.testing.assert_equal(_plain(CALLS[name](made, model)), truth, err_msg=library)
+        np.testing.assert_equal(_plain(MATRIX[name](made, model)), truth, err_msg=library)
 
 
 def test_dates_in_the_index_and_in_a_column_are_the_same() -> None:

@@ -1,6 +1,9 @@
-"""Columns of any table library are arrays to the planner: the same bits."""
+"""Tables and columns of any library give the same bits."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,8 +13,33 @@ from fisc.economist import Criterion, TaxSchedule, Workers, respond
 
 polars = pytest.importorskip("polars")
 arrow = pytest.importorskip("pyarrow")
+duckdb = pytest.importorskip("duckdb")
 
 SKILL = [200.0, 500.0, 1000.0, 3000.0]
+
+
+SURVEY = pd.DataFrame(
+    {"wages": [20_000.0, 60_000.0, 9_000.0], "people": [900.0, 300.0, 50.0], "rate": [0.2, 0.3, 0.1]}
+)
+LIBRARIES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "polars": polars.from_pandas,
+    "polars lazy": lambda frame: polars.from_pandas(frame).lazy(),
+    "pyarrow": arrow.Table.from_pandas,
+    "duckdb": lambda frame: duckdb.from_arrow(arrow.Table.from_pandas(frame)),
+}
+MATRIX: dict[str, Callable[[Any], Workers]] = {
+    "Workers.from_frame": lambda table: Workers.from_frame(
+        table, income="wages", weight="people", marginal_rate="rate"
+    ),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("call", MATRIX)
+def test_the_library_of_a_table_does_not_matter(call: str, library: str) -> None:
+    found, expected = MATRIX[call](LIBRARIES[library](SURVEY)), MATRIX[call](SURVEY)
+    assert found.people == expected.people
+    assert np.array_equal(found.free_income, expected.free_income)
 
 
 @pytest.mark.parametrize("kind", [np.array, pd.Series, polars.Series, arrow.array, tuple])

@@ -13,7 +13,17 @@ import pyarrow as pa
 import pytest
 
 from fisc.core import DataError
-from fisc.portfolio import Market, RLPortfolio, backtest, train, walk_forward
+from fisc.portfolio import (
+    EnvOptions,
+    EpisodeOptions,
+    Market,
+    PortfolioEnv,
+    PortfolioVecEnv,
+    RLPortfolio,
+    backtest,
+    train,
+    walk_forward,
+)
 from fisc.portfolio.backtesting import cost_rates
 
 RNG = np.random.default_rng(0)
@@ -64,29 +74,46 @@ def prices(table: Callable[[pd.DataFrame], Any]) -> Market:
     )
 
 
-FUNCTIONS: dict[str, Callable[[Callable[[pd.DataFrame], Any]], object]] = {
-    "from_prices": prices,
-    "from_returns": lambda table: Market.from_returns(table(CLOSE.pct_change().iloc[1:])),
-    "cost_rates": lambda table: cost_rates("buy", table(RATES), Market.from_prices(CLOSE)),
+def paid(options: EpisodeOptions) -> object:
+    return cost_rates("buy", options.buy, Market.from_prices(CLOSE))
+
+
+def first_step(env: PortfolioEnv) -> object:
+    env.reset(seed=0)
+    return env.step(np.array([0.0, 1.0, 2.0, 3.0]))[1]
+
+
+MATRIX: dict[str, Callable[[Callable[[pd.DataFrame], Any]], object]] = {
+    "Market.from_prices": prices,
+    "Market.from_returns": lambda table: Market.from_returns(table(CLOSE.pct_change().iloc[1:])),
+    "EpisodeOptions": lambda table: paid(EpisodeOptions(buy=table(RATES))),
+    "EnvOptions": lambda table: paid(EnvOptions(buy=table(RATES))),
+    "PortfolioEnv": lambda table: first_step(
+        PortfolioEnv(Market.from_prices(CLOSE), buy=table(RATES), seed=0)
+    ),
+    "PortfolioVecEnv": lambda table: PortfolioVecEnv(
+        Market.from_prices(CLOSE), n_envs=2, buy=table(RATES), seed=0
+    ).step(np.eye(2, 4))[1],
     "backtest": lambda table: backtest(table(CLOSE), table(TARGETS), buy=table(RATES), sell=0.001).to_frame(),
     "walk_forward": lambda table: (
         walk_forward(["buy_and_hold"], table(CLOSE), train=60, test=40, draws=50).table
     ),
     "train": lambda table: train(table(CLOSE), **SMALL).curve,
-    "RLPortfolio": lambda table: (
+    "RLPortfolio.fit": lambda table: RLPortfolio(**SMALL).fit(table(CLOSE.pct_change().iloc[1:120])).weights_,
+    "RLPortfolio.predict": lambda table: (
         RLPortfolio(**SMALL)
-        .fit(table(CLOSE.pct_change().iloc[1:120]))
+        .fit(CLOSE.pct_change().iloc[1:120])
         .predict(table(CLOSE.pct_change().iloc[120:]))
         .returns
     ),
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", MATRIX)
 def test_every_library_gives_the_same_bits(name: str) -> None:
-    expected = FUNCTIONS[name](lambda frame: frame)
+    expected = MATRIX[name](lambda frame: frame)
     for library, table in LIBRARIES.items():
-        found = FUNCTIONS[name](table)
+        found = MATRIX[name](table)
         if isinstance(expected, Market):
             assert isinstance(found, Market)
             assert same_market(found, expected), library

@@ -6,8 +6,11 @@ import datetime as dt
 import decimal
 import fractions
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,10 +156,21 @@ def test_what_a_table_is_made_of(data, parse) -> None:
     assert rows(Table(data), parse) == [["a"], ["1"], ["2"]]
 
 
-def test_a_frame_of_another_library(parse) -> None:
-    import pyarrow as pa
+DATED = pa.table({"day": [dt.date(2026, 3, 1), None], "a": [1.5, None], "who": ["x", None]})
+LIBRARIES = {
+    "pandas": lambda: DATED.to_pandas(date_as_object=False),
+    "polars": lambda: pl.from_arrow(DATED),
+    "polars lazy": lambda: pl.from_arrow(DATED).lazy(),
+    "pyarrow": lambda: DATED,
+    "duckdb": lambda: duckdb.from_arrow(DATED),
+}
+MATRIX = {"Table": lambda table, parse: rows(Table(table), parse)}
 
-    assert rows(Table(pa.table({"a": [1, 2]})), parse) == [["a"], ["1"], ["2"]]
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_table_of_any_library_is_shown_alike(library: str, parse) -> None:
+    shown = [["day", "a", "who"], ["2026-03-01", "1.500", "x"], ["–", "–", "–"]]
+    assert MATRIX["Table"](LIBRARIES[library](), parse) == shown
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,8 @@ class TrainOptions(EpisodeOptions):
     are one number each here.
     """
 
+    buy: float = 0.0025
+    sell: float = 0.0025
     algorithm: Algorithm = "ppo"
     network: Network = "eiie"
     base: Allocator | None = "equal"

@@ -42,6 +42,23 @@ LIBRARIES: dict[str, Callable[[], object]] = {
 }
 
 
+MATRIX: dict[str, Callable[[object], pd.DataFrame]] = {
+    "as_frame": lambda table: as_frame("x", table),
+    "as_dated": lambda table: as_dated("x", table, what="prices"),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("call", MATRIX)
+def test_every_library_gives_the_same_bits(call: str, library: str) -> None:
+    expected, found = (
+        MATRIX[call](table) for table in (ARROW.to_pandas(date_as_object=False), LIBRARIES[library]())
+    )
+    if library == "duckdb":  # it keeps moments, not where they were told
+        found["at"] = found["at"].dt.tz_convert("Asia/Kolkata")
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_every_library_gives_the_same_table(library: str) -> None:
     found = as_frame("x", LIBRARIES[library]())
