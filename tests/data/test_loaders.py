@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from scipy import integrate, stats
 
 import fisc.data as data
 from fisc.data import DataError
+from fisc.data.taxes import FilingStatus
 
 EMBEDDED = [card.name for card in data.catalogue() if card.kind == "embedded"]
 
@@ -97,9 +99,11 @@ def test_sp500_without_skfolio(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tax_schedules() -> None:
-    law = data.load_tax_schedules()
-    for _, year in law.groupby("year"):
-        edges, rates = year["lower_edge_usd"].to_numpy(), year["rate"].to_numpy()
+    law = data.load_tax_schedules(status=None)
+    assert set(law.groupby(["year", "filing_status"]).size()) == {7}
+    assert len(law) == 14 * 5 * 7
+    for _, rows in law.groupby(["year", "filing_status"]):
+        edges, rates = rows["lower_edge_usd"].to_numpy(), rows["rate"].to_numpy()
         assert edges[0] == 0
         assert (np.diff(edges) > 0).all()
         assert (np.diff(rates) > 0).all()
@@ -108,8 +112,55 @@ def test_tax_schedules() -> None:
     edges, rates = (data.load_tax_schedules(2024)[c].to_numpy() for c in ("lower_edge_usd", "rate"))
     tax = (np.clip(100_000 - edges, 0, np.append(np.diff(edges), np.inf)) * rates).sum()
     assert tax == pytest.approx(100_000 * 0.22 - 4_947.0, abs=0.01)
-    with pytest.raises(DataError, match="2023, 2024, 2025"):
-        data.load_tax_schedules(1999)
+
+
+# Tax Rate Schedules X, Y-1, Y-2 and Z of the years, as printed by the Internal Revenue Service: tax due at
+# the lower edge of the last bracket.
+@pytest.mark.parametrize(
+    ("year", "status", "due"),
+    [
+        (2013, "single", 116_163.75),
+        (2017, "single", 121_505.25),
+        (2017, "married_joint", 131_628.00),
+        (2018, "single", 150_689.50),
+        (2018, "head_of_household", 149_298.00),
+        (2023, "married_joint", 186_601.50),
+        (2024, "single", 183_647.25),
+        (2024, "married_joint", 196_669.50),
+        (2025, "single", 188_769.75),
+    ],
+)
+def test_tax_at_the_last_edge_is_the_printed_one(year: int, status: FilingStatus, due: float) -> None:
+    law = data.load_tax_schedules(year, status)
+    edges, rates = law["lower_edge_usd"].to_numpy(), law["rate"].to_numpy()
+    assert (np.diff(edges) * rates[:-1]).sum() == pytest.approx(due, abs=0.005)
+
+
+def test_every_schedule_is_that_of_tax_calculator() -> None:
+    taxcalc = pytest.importorskip("taxcalc")
+    policy = taxcalc.Policy()
+    for year, rows in data.load_tax_schedules(status=None).groupby("year"):
+        policy.set_year(year)
+        for column, status in enumerate(get_args(FilingStatus)):
+            law = rows[rows["filing_status"] == status]
+            edges = [0.0] + [getattr(policy, f"II_brk{k}")[0][column] for k in range(1, 7)]
+            assert law["lower_edge_usd"].tolist() == edges
+            assert law["rate"].tolist() == [getattr(policy, f"II_rt{k}")[0] for k in range(1, 8)]
+            assert set(law["standard_deduction_usd"]) == {policy.STD[0][column]}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"year": 1999}, "2013 to 2026"),
+        ({"year": 2013.5}, "2013 to 2026"),
+        ({"status": "maried_joint"}, "married_joint"),
+        ({"country": "UK"}, "'US'"),
+    ],
+)
+def test_a_schedule_that_is_not_there_is_told(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        data.load_tax_schedules(**given)
 
 
 def test_gb2_against_the_published_quantiles() -> None:

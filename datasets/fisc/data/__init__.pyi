@@ -64,4 +64,5 @@ from .prices.sources import PriceSource as PriceSource
 from .prices.sources import TickerStatus as TickerStatus
 from .prices.yahoo import RetryPolicy as RetryPolicy
 from .prices.yahoo import YahooSource as YahooSource
+from .tax_units import load_tax_units as load_tax_units
 from .taxes import load_tax_schedules as load_tax_schedules

@@ -15,6 +15,7 @@ import pandas as pd
 from fisc.core import DataError, Record, check_array, check_number, check_option
 from fisc.core.arrays import FloatArray
 from fisc.data import load_tax_schedules
+from fisc.data.taxes import FilingStatus
 from fisc.economist.arrays import checked_array
 from fisc.economist.plots import plot_schedules
 
@@ -90,13 +91,18 @@ class TaxSchedule(Record):
         object.__setattr__(self, "rates", rates_)
 
     @classmethod
-    def us_federal(cls, year: int = 2024, *, standard_deduction: bool = False) -> TaxSchedule:
-        """Return the United States federal income tax of a single filer.
+    def us_federal(
+        cls, year: int = 2024, status: FilingStatus = "single", *, standard_deduction: bool = False
+    ) -> TaxSchedule:
+        """Return the United States federal income tax of one filing status.
 
         Parameters
         ----------
         year : int
-            Tax year; those of `fisc.data.load_tax_schedules`.
+            Tax year, 2013 or later; those of `fisc.data.load_tax_schedules`.
+        status : str
+            ``"single"``, ``"married_joint"``, ``"married_separate"``, ``"head_of_household"`` or
+            ``"widowed"``.
         standard_deduction : bool
             If true, income below the standard deduction is untaxed and the edges move up by it.
             The comparisons of the source paper leave it out, and so does the default.
@@ -108,7 +114,7 @@ class TaxSchedule(Record):
         Raises
         ------
         OptionError
-            If the year is not one of those known.
+            If the year or the status is not one of those known.
 
         Notes
         -----
@@ -118,12 +124,12 @@ class TaxSchedule(Record):
         --------
         >>> TaxSchedule.us_federal(2024).tax(50_000.0)
         6053.0
+        >>> TaxSchedule.us_federal(2024, "married_joint").tax(50_000.0)
+        5536.0
         """
-        table = load_tax_schedules()
+        table = load_tax_schedules(status=status)
         check_option("year", year, sorted(int(y) for y in table["year"].unique()))
-        rows = table[(table["year"] == year) & (table["filing_status"] == "single")].sort_values(
-            "lower_edge_usd"
-        )
+        rows = table[table["year"] == year]
         edges = rows["lower_edge_usd"].to_numpy(dtype=np.float64)
         rates = rows["rate"].to_numpy(dtype=np.float64)
         if standard_deduction:
