@@ -1,5 +1,6 @@
 from . import planners as planners
 from . import workers as workers
+from .actual_law import ActualLaw as ActualLaw
 from .baselines import baseline_schedules as baseline_schedules
 from .baselines import random_monotone_schedules as random_monotone_schedules
 from .comparison import Comparison as Comparison
@@ -11,6 +12,9 @@ from .criteria import CRITERIA as CRITERIA
 from .criteria import Criterion as Criterion
 from .criteria import gap_closed as gap_closed
 from .criteria import welfare as welfare
+from .desk import ReformScore as ReformScore
+from .desk import score_reform as score_reform
+from .distribution import implied_weights as implied_weights
 from .elections import Election as Election
 from .elections import hold_election as hold_election
 from .gaming import plot_objectives as plot_objectives
