@@ -12,7 +12,6 @@ from .criteria import CRITERIA as CRITERIA
 from .criteria import Criterion as Criterion
 from .criteria import gap_closed as gap_closed
 from .criteria import welfare as welfare
-from .desk import ReformScore as ReformScore
 from .desk import score_reform as score_reform
 from .distribution import implied_weights as implied_weights
 from .elections import Election as Election
@@ -27,6 +26,7 @@ from .reform import Ceiling as Ceiling
 from .reform import Reform as Reform
 from .reform import compare_schedules as compare_schedules
 from .reform import distance_to_optimum as distance_to_optimum
+from .reform_score import ReformScore as ReformScore
 from .response import Outcome as Outcome
 from .response import outcome_of_hours as outcome_of_hours
 from .response import respond as respond

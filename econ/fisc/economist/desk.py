@@ -3,210 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from fisc.core import DataError, Provenance, check_number, check_option, record
-from fisc.core.arrays import FloatArray
+from fisc.core import DataError, check_number, check_option, record
+from fisc.core.arrays import AnyArray, FloatArray
 from fisc.core.frames import TableLike
 from fisc.economist.actual_law import ActualLaw
 from fisc.economist.arrays import person_quantile
 from fisc.economist.distribution import gini, implied_weights, poverty_rate, tenths
-from fisc.economist.plots import plot_gains
+from fisc.economist.reform_score import BEHAVIOURAL, NOTICED, OTHER, PER_UNIT, STATIC, ReformScore, Revenue
 from fisc.economist.schedule import TaxSchedule
 from fisc.economist.tax_units import Answer, Elasticity, Law, TaxUnits, answer_to, elasticities_of
-from fisc.report import Figure, Result, Section, Table
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+__all__ = ["score_reform"]
 
-__all__ = ["ReformScore", "Revenue", "score_reform"]
-
-Revenue = Literal["rebate", "requirement", "neutral"]
 
 #: Elasticities beside the one asked for, over which figures are shown: the range of published estimates
 #: (Saez, Slemrod and Giertz 2012 give 0.12 to 0.40 for the long run).
 ELASTICITIES = (0.1, 0.25, 0.4)
-#: Change of money a year that counts as a gain or a loss.
-NOTICED = 1.0
 #: Deepest change of all rates, in both directions, that is tried for a neutral reform.
 SHIFT = 0.5
-
-STATIC = "revenue of the income tax, static, bn"
-BEHAVIOURAL = "revenue of the income tax, bn"
-OTHER = "revenue of other taxes, bn"
-PER_UNIT = "revenue of the income tax per unit"
-
-
-@dataclass(frozen=True, eq=False)
-class ReformScore(Result):
-    """What a reform does to revenue and to people, by weight.
-
-    Attributes
-    ----------
-    law_before, law_after : str
-        The laws in words.
-    effects : DataFrame
-        A row for each measure; columns ``before``, ``after``, ``change``, and ``low`` and ``high``, the
-        range of the change over elasticities.
-    deciles : DataFrame
-        A row for each tenth by income: means of ``income``, of the static ``tax_change``, of ``gain`` (what
-        people would pay for the reform, money a year), shares of ``gainers`` and ``losers``, mean marginal
-        rates ``rate_before`` and ``rate_after``, and ``earnings``, the change of taxable income.
-    groups : DataFrame
-        The same by ``group`` and ``level``.
-    by_elasticity : DataFrame
-        A row for each elasticity: revenue with behaviour and its change, billions.
-    implied : DataFrame
-        Welfare weights under which the present law would be the best; see
-        `fisc.economist.distribution.implied_weights`.
-    shift : float
-        Added to every rate of the reform to make it neutral; 0 otherwise.
-    units, records : float, int
-        Tax units, and records that stand for them.
-    """
-
-    law_before: str
-    law_after: str
-    effects: pd.DataFrame
-    deciles: pd.DataFrame
-    groups: pd.DataFrame
-    by_elasticity: pd.DataFrame
-    implied: pd.DataFrame
-    revenue: str
-    shift: float
-    elasticity: float
-    units: float
-    records: int
-    currency: str
-    notes: tuple[str, ...]
-    provenance: Provenance = field(compare=False)
-
-    @property
-    def static_change(self) -> float:
-        """Change of the income tax at today's incomes, in billions a year."""
-        return float(self.effects["change"][STATIC])
-
-    @property
-    def behavioural_change(self) -> float:
-        """Change of the income tax once people have answered, in billions a year."""
-        return float(self.effects["change"][BEHAVIOURAL])
-
-    def summary(self) -> str:
-        """Return revenue, its range and who gains in two sentences."""
-        low, high = (float(self.effects[end][BEHAVIOURAL]) for end in ("low", "high"))
-        gainers, losers = (float(self.deciles[name].mean()) for name in ("gainers", "losers"))
-        verb = "raises" if self.static_change >= 0 else "costs"
-        return (
-            f"The reform {verb} {abs(self.static_change):,.1f} bn {self.currency} a year if nobody changes what "
-            f"they earn, and {_signed(self.behavioural_change)} bn once they do ({_signed(low)} to "
-            f"{_signed(high)} bn over elasticities {self.by_elasticity.index.min():g} to "
-            f"{self.by_elasticity.index.max():g}). {gainers:.0%} of tax units gain, {losers:.0%} lose."
-        )
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return `effects`."""
-        return self.effects
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw mean gains by tenth of income."""
-        return plot_gains({"reform": self.deciles["gain"].to_numpy()}, ax)
-
-    def section(self) -> Section:
-        """Return everything as one section of a report."""
-        first, *rest = self.sections()
-        figures = [figure for part in (first, *rest) for figure in part.figures]
-        tables = [table for part in (first, *rest) for table in part.tables]
-        return Section(
-            first.title,
-            question=first.question,
-            finding=self.summary(),
-            body=first.body,
-            figures=figures,
-            tables=tables,
-            notes=self.notes,
-            provenance=self.provenance,
-        )
-
-    def sections(self) -> list[Section]:
-        """Return revenue, who gains, and what the present law implies as sections of their own."""
-        shown = self.effects.map(_shown)
-        shown["range"] = shown["low"] + " to " + shown["high"]
-        effects = shown[["before", "after", "change", "range"]].reset_index()
-        decimals = dict.fromkeys(("income", "tax_change", "gain", "earnings"), 0)
-        shares = ["gainers", "losers", "rate_before", "rate_after"]
-        return [
-            Section(
-                "What the reform changes",
-                question="What does the reform do to revenue, and to whom?",
-                finding=self.summary(),
-                body=(
-                    f"{self.records:,} records stand for {self.units / 1e6:,.1f} million tax units. The static "
-                    "figures leave incomes as they are; the others let taxable income answer the rate on a further "
-                    f"unit of it, with an elasticity of {self.elasticity:g} on average. {_RETURNED[self.revenue]}"
-                ),
-                tables=[
-                    Table(effects, index=False, caption=f"Money in {self.currency}; range over elasticities."),
-                    Table(self.by_elasticity, decimals=1, caption="Income tax by elasticity, bn a year."),
-                ],
-                notes=list(self.notes),
-                provenance=self.provenance,
-            ),
-            Section(
-                "Who gains",
-                question="Who gains and who loses?",
-                finding=self.summary().rpartition("). ")[2],
-                figures=[
-                    Figure.from_matplotlib(
-                        self.plot(),
-                        caption="Mean gain or loss by tenth of income.",
-                        alt="Bars of gain by tenth of income.",
-                    )
-                ],
-                tables=[
-                    Table(
-                        self.deciles,
-                        percent=shares,
-                        decimals=decimals,
-                        caption=f"By tenth of income, poorest first, means in {self.currency} a year.",
-                    ),
-                    *(
-                        [Table(self.groups, index=False, percent=shares, decimals=decimals, caption="By group.")]
-                        if len(self.groups)
-                        else []
-                    ),
-                ],
-                notes=[
-                    "A gain is what the reform is worth to a unit in money: income after tax and any lump sum, less "
-                    f"the worth of further work. Changes below {NOTICED:g} {self.currency} count as neither."
-                ],
-            ),
-            Section(
-                "What the present law says about whom it serves",
-                question="For which weights on people would the present law be the best?",
-                finding=_implied_finding(self.implied),
-                tables=[
-                    Table(
-                        self.implied,
-                        percent=["marginal_rate"],
-                        decimals={"income": 0, "implied_weight": 2},
-                        caption="Weight of a unit of money by group of equal size; 1 on average.",
-                    )
-                ],
-                notes=["At the elasticity above, without a margin of taking part in work."],
-            ),
-        ]
-
-
-_RETURNED = {
-    "rebate": "What the reform raises returns, and what it costs is borne, as an equal lump sum for each unit.",
-    "requirement": "The treasury keeps what the reform raises and bears what it costs.",
-    "neutral": "All rates of the reform move by the same points so that total revenue stays what it is.",
-}
 
 
 def score_reform(
@@ -301,7 +121,10 @@ def score_reform(
     effects = held["main"].assign(change=changes["main"], low=changes.min(axis=1), high=changes.max(axis=1))
     rows = {float(e @ people.weight / people.weight.sum()): "main"} | {v: f"{v:g}" for v in alternatives}
     by_elasticity = pd.DataFrame(
-        {name: [held[rows[value]][name][BEHAVIOURAL] for value in sorted(rows)] for name in ("before", "after")},
+        {
+            name: [held[rows[value]][name][BEHAVIOURAL] for value in sorted(rows)]
+            for name in ("before", "after")
+        },
         index=pd.Index(sorted(rows), name="elasticity"),
     )
     by_elasticity["change"] = by_elasticity["after"] - by_elasticity["before"]
@@ -345,7 +168,11 @@ class _Measures:
         self.scale = np.ones(people.weight.size)
         if members is not None:
             self.scale = np.sqrt(np.maximum(people.frame[members].to_numpy(dtype=np.float64), 1.0))
-        other = people.frame["payroll_tax"].to_numpy(np.float64) if actual and "payroll_tax" in people.frame else 0.0
+        other = (
+            people.frame["payroll_tax"].to_numpy(np.float64)
+            if actual and "payroll_tax" in people.frame
+            else 0.0
+        )
         self.now = people.income - answer.before - other
         median = float(person_quantile(self.now / self.scale, [0.5], self.weight)[0])
         self.line = median / 2.0 if line is None else check_number("poverty_line", line, above=0)
@@ -379,7 +206,7 @@ class _Measures:
         frame = pd.DataFrame(pairs, index=["before", "after"]).T.astype(np.float64)
         return frame.rename_axis("measure")
 
-    def by_group(self, answer: Answer, group: FloatArray) -> pd.DataFrame:
+    def by_group(self, answer: Answer, group: AnyArray) -> pd.DataFrame:
         """Return means by group, (groups, 8), of those who are there."""
         gain = answer.gain + self.lump_sum(answer)
         held = pd.DataFrame(
@@ -402,7 +229,9 @@ def _by_columns(people: TaxUnits, measures: _Measures, answer: Answer, by: Seque
     parts = []
     for column in by:
         if column not in people.frame:
-            raise DataError(f"by={column!r} is no column of the units; name some of {list(people.frame.columns)[:12]}")
+            raise DataError(
+                f"by={column!r} is no column of the units; name some of {list(people.frame.columns)[:12]}"
+            )
         part = measures.by_group(answer, people.frame[column].astype(str).to_numpy())
         part.insert(0, "level", part.index.astype(str))
         part.insert(0, "group", column)
@@ -418,7 +247,9 @@ def _shifted(law: Law, points: float) -> Law:
         return law.with_rates(np.clip(law.rates + points, 0.0, 0.99))
     if isinstance(law, TaxSchedule):
         return TaxSchedule(law.edges, np.clip(law.rates + points, 0.0, 1.0))
-    return {status: TaxSchedule(one.edges, np.clip(one.rates + points, 0.0, 1.0)) for status, one in law.items()}
+    return {
+        status: TaxSchedule(one.edges, np.clip(one.rates + points, 0.0, 1.0)) for status, one in law.items()
+    }
 
 
 def _neutral_shift(people: TaxUnits, before: Law, after: Law, e: FloatArray) -> float:
@@ -489,16 +320,6 @@ def _implied(people: TaxUnits, answer: Answer, e: FloatArray) -> pd.DataFrame:
     return implied_weights(people.taxable[earns], answer.rate_before[earns], people.weight[earns], e[earns])
 
 
-def _implied_finding(implied: pd.DataFrame) -> str:
-    if implied.empty:
-        return "There are too few records to tell."
-    weights = implied["implied_weight"]
-    return (
-        f"A unit of money counts {weights.iloc[0]:.2f} in the lowest group of taxable income and "
-        f"{weights.iloc[-1]:.2f} in the highest, where everybody's counts 1 on average."
-    )
-
-
 def _notes(people: TaxUnits, before: Law, answer: Answer) -> tuple[str, ...]:
     left_out = "savings, migration, taking part in work, bargaining, and what firms and prices answer"
     if isinstance(before, ActualLaw):
@@ -516,12 +337,3 @@ def _in_words(law: Law, otherwise: str) -> str:
 
 def _plain(elasticity: Elasticity) -> object:
     return elasticity if not isinstance(elasticity, Mapping) else {str(k): v for k, v in elasticity.items()}
-
-
-def _signed(value: float) -> str:
-    return f"{value:+,.1f}".replace("-", "−")
-
-
-def _shown(value: float) -> str:
-    digits = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4g}"
-    return digits.replace("-", "−")

@@ -48,7 +48,12 @@ def poverty_rate(income: FloatArray, weight: FloatArray, line: float) -> float:
 
 
 def implied_weights(
-    income: FloatArray, marginal_rate: FloatArray, weight: FloatArray, elasticity: FloatArray, *, bins: int = 10
+    income: FloatArray,
+    marginal_rate: FloatArray,
+    weight: FloatArray,
+    elasticity: FloatArray,
+    *,
+    bins: int = 10,
 ) -> pd.DataFrame:
     r"""Return the welfare weights under which a tax law would be the best one: the inverse optimum.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fisc.core import DataError, check_number, is_number
-from fisc.core.arrays import FloatArray
+from fisc.core.arrays import FloatArray, IntArray
 from fisc.core.frames import TableLike, as_frame
 from fisc.economist.actual_law import ActualLaw
 from fisc.economist.arrays import checked_array, checked_weights
@@ -117,7 +117,9 @@ def elasticities_of(units: TaxUnits, elasticity: Elasticity) -> FloatArray:
         values = np.array([_elasticity(value) for _, value in sorted(elasticity.items())])  # type: ignore[type-var]
         return values[np.searchsorted(edges, np.maximum(units.income, 0.0), side="right") - 1]
     if len(elasticity) != 1:
-        raise DataError(f"elasticity is given by {len(elasticity)} columns; name one, as {{'filing_status': {{…}}}}")
+        raise DataError(
+            f"elasticity is given by {len(elasticity)} columns; name one, as {{'filing_status': {{…}}}}"
+        )
     ((column, by_level),) = elasticity.items()
     if not isinstance(by_level, Mapping) or str(column) not in units.frame:
         raise DataError(
@@ -126,8 +128,12 @@ def elasticities_of(units: TaxUnits, elasticity: Elasticity) -> FloatArray:
     levels = units.frame[str(column)].astype(str)
     missing = sorted(set(levels) - {str(level) for level in by_level})
     if missing:
-        raise DataError(f"there is no elasticity for {column} = {', '.join(missing[:5])}; give a number for each")
-    return levels.map({str(level): _elasticity(value) for level, value in by_level.items()}).to_numpy(np.float64)
+        raise DataError(
+            f"there is no elasticity for {column} = {', '.join(missing[:5])}; give a number for each"
+        )
+    return levels.map({str(level): _elasticity(value) for level, value in by_level.items()}).to_numpy(
+        np.float64
+    )
 
 
 def _elasticity(value: object) -> float:
@@ -162,8 +168,10 @@ def answer_to(units: TaxUnits, before: Law, after: Law, elasticity: FloatArray) 
 
 
 def _by_status(
-    units: TaxUnits, before: TaxSchedule | Mapping[str, TaxSchedule], after: TaxSchedule | Mapping[str, TaxSchedule]
-) -> list[tuple[FloatArray, TaxSchedule, TaxSchedule]]:
+    units: TaxUnits,
+    before: TaxSchedule | Mapping[str, TaxSchedule],
+    after: TaxSchedule | Mapping[str, TaxSchedule],
+) -> list[tuple[IntArray, TaxSchedule, TaxSchedule]]:
     """Return the rows of each filing status and its schedules."""
     everybody = np.arange(units.weight.size)
     if isinstance(before, TaxSchedule) and isinstance(after, TaxSchedule):
@@ -177,14 +185,16 @@ def _by_status(
         for what, law in (("before", before), ("after", after)):
             schedule = law.get(name) if isinstance(law, Mapping) else law
             if not isinstance(schedule, TaxSchedule):
-                raise DataError(f"{what} has no TaxSchedule for the filing status {name!r}, which the units have")
+                raise DataError(
+                    f"{what} has no TaxSchedule for the filing status {name!r}, which the units have"
+                )
             pair.append(schedule)
         found.append((np.flatnonzero(status == name), pair[0], pair[1]))
     return found
 
 
 def _answer_to_schedule(
-    units: TaxUnits, rows: FloatArray, before: TaxSchedule, after: TaxSchedule, e: FloatArray
+    units: TaxUnits, rows: IntArray, before: TaxSchedule, after: TaxSchedule, e: FloatArray
 ) -> Answer:
     z = units.taxable[rows]
     own = before.marginal_rate(z)
@@ -213,7 +223,9 @@ def _best(free: FloatArray, wedge: FloatArray, schedule: TaxSchedule, e: FloatAr
     upper = np.append(schedule.edges[1:], np.inf)
     best, chosen = np.zeros(free.size), np.full(free.size, 1e-9)
     power = 1.0 + 1.0 / e
-    for low, high, rate, due in zip(schedule.edges, upper, schedule.rates, schedule.tax_at_edges, strict=True):
+    for low, high, rate, due in zip(
+        schedule.edges, upper, schedule.rates, schedule.tax_at_edges, strict=True
+    ):
         inside = free * np.maximum(1.0 - wedge - rate, 0.0) ** e
         z = np.clip(inside, low, high)
         # Q z^power with Q free^(power-1) power = 1.
