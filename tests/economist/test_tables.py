@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fisc.economist import Criterion, TaxSchedule, Workers, respond
+from fisc.economist import Criterion, TaxSchedule, Workers, respond, score_reform
 
 polars = pytest.importorskip("polars")
 arrow = pytest.importorskip("pyarrow")
@@ -27,10 +27,11 @@ LIBRARIES: dict[str, Callable[[pd.DataFrame], Any]] = {
     "pyarrow": arrow.Table.from_pandas,
     "duckdb": lambda frame: duckdb.from_arrow(arrow.Table.from_pandas(frame)),
 }
-MATRIX: dict[str, Callable[[Any], Workers]] = {
-    "Workers.from_frame": lambda table: Workers.from_frame(
-        table, income="wages", weight="people", marginal_rate="rate"
-    ),
+COLUMNS = {"income": "wages", "weight": "people", "marginal_rate": "rate"}
+LAWS = (TaxSchedule([0.0, 20_000.0], [0.1, 0.2]), TaxSchedule([0.0, 40_000.0], [0.1, 0.3]))
+MATRIX: dict[str, Callable[[Any], Any]] = {
+    "Workers.from_frame": lambda table: Workers.from_frame(table, **COLUMNS).to_frame(),
+    "score_reform": lambda table: score_reform(table, *LAWS, **COLUMNS).to_frame(),
 }
 
 
@@ -38,8 +39,7 @@ MATRIX: dict[str, Callable[[Any], Workers]] = {
 @pytest.mark.parametrize("call", MATRIX)
 def test_the_library_of_a_table_does_not_matter(call: str, library: str) -> None:
     found, expected = MATRIX[call](LIBRARIES[library](SURVEY)), MATRIX[call](SURVEY)
-    assert found.people == expected.people
-    assert np.array_equal(found.free_income, expected.free_income)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
 @pytest.mark.parametrize("kind", [np.array, pd.Series, polars.Series, arrow.array, tuple])

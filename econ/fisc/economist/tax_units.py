@@ -114,7 +114,7 @@ def elasticities_of(units: TaxUnits, elasticity: Elasticity) -> FloatArray:
         edges = np.array(sorted(float(edge) for edge in elasticity))
         if edges[0] > 0.0:
             raise DataError(f"the lowest class of income starts at {edges[0]:g}; let it start at 0")
-        values = np.array([_elasticity(value) for _, value in sorted(elasticity.items())])  # type: ignore[type-var]
+        values = np.array([_elasticity(value) for _, value in sorted(elasticity.items())])
         return values[np.searchsorted(edges, np.maximum(units.income, 0.0), side="right") - 1]
     if len(elasticity) != 1:
         raise DataError(
@@ -131,9 +131,8 @@ def elasticities_of(units: TaxUnits, elasticity: Elasticity) -> FloatArray:
         raise DataError(
             f"there is no elasticity for {column} = {', '.join(missing[:5])}; give a number for each"
         )
-    return levels.map({str(level): _elasticity(value) for level, value in by_level.items()}).to_numpy(
-        np.float64
-    )
+    values = {str(level): _elasticity(value) for level, value in by_level.items()}
+    return np.array([values[level] for level in levels])
 
 
 def _elasticity(value: object) -> float:
