@@ -26,17 +26,20 @@ from fisc.report import Section
 class Options(BaseModel, extra="forbid"):
     pause: float = 0.0
     fail: bool = False
+    crash: bool = False
 
 def sections(definition, progress):
     open(os.environ["MADE"], "a").write("made\\n")
     time.sleep(definition.options["pause"])
+    if definition.options["crash"]:
+        raise ZeroDivisionError("a fault")
     part = registry.optional_section("Part", lambda: broken(definition))
     return [Section("Whole", "x" * 300_000), part]
 
 def broken(definition):
     if definition.options["fail"]:
         raise DataError("no prices for <b>this</b> day")
-    return Section("Part", "fine")
+    return Section("Part", "fine", finding="Rates rose by 1.5%.")
 
 quick = types.ModuleType("quick")
 quick.Options, quick.sections = Options, sections
@@ -57,11 +60,11 @@ class Office:
         self.env = {**os.environ, "MADE": str(self.made), "FISC_HOME": str(folder / "home"), "COLUMNS": "160"}
 
     def write(self, **options: object) -> Path:
-        schedule = options.pop("schedule", "")
-        file = self.folder / "r.toml"
+        schedule, top = options.pop("schedule", ""), options.pop("top", "")
+        file = self.folder / f"{options.pop('name', 'r')}.toml"
         lines = [f"{key} = {json.dumps(value)}" for key, value in options.items()]
         file.write_text(
-            'kind = "quick"\ntitle = "Quick"\noutput = "r.html"\n[options]\n'
+            f'kind = "quick"\ntitle = "Quick"\noutput = "{file.stem}.html"\n{top}\n[options]\n'
             + "\n".join(lines)
             + f"\n{schedule}"
         )
@@ -125,18 +128,76 @@ def test_a_failed_section_is_shown_and_the_run_fails(office: Office) -> None:
     assert office.fates() == ["failed"]
 
 
+def test_a_failure_keeps_the_good_page_and_is_retried(office: Office) -> None:
+    retry = YEARLY + "[retry]\ntimes = 1\nminutes = 0.001\n"
+    assert office.run("run", "--due", office.write(schedule=retry))[0] == 0
+    (office.folder / "home" / "runs.sqlite").unlink()  # due once more
+    bad = office.write(fail=True, schedule=retry)
+    codes = [office.run("run", "--due", bad)[0] for _ in range(3)]
+    assert codes == [1, 1, 0], "failed, tried again, and then left alone"
+    page = (office.folder / "r.html").read_text()
+    assert "fine" in page
+    assert "no prices for &lt;b&gt;this&lt;/b&gt; day" in page
+    assert "no prices" in (office.folder / "r-runs" / "failed.html").read_text()
+    assert "what it could make" in (office.folder / "r-runs" / "index.html").read_text()
+    assert office.fates() == ["failed", "failed"]
+    assert len(list((office.folder / "r-runs").glob("r-2*.html"))) == 1, "a failed page is no past report"
+
+
+def test_a_fault_and_a_hanging_section_are_failures_that_keep_the_page(office: Office) -> None:
+    assert office.run("build", office.write())[0] == 0
+    code, out, err = office.run("build", office.write(crash=True))
+    assert code == 1
+    assert "ZeroDivisionError: a fault" in out
+    assert "Traceback" in err
+    code, out, _ = office.run("build", office.write(pause=60, top="section_minutes = 0.005"))
+    assert code == 1
+    assert "stale" in out
+    assert "it took longer than 0.005 minutes" in out
+    assert "fine" in (office.folder / "r.html").read_text()
+    assert office.fates() == ["ok", "failed", "failed"]
+
+
+def test_two_files_of_one_title_are_two_reports(office: Office) -> None:
+    files = [office.write(schedule=YEARLY), office.write(name="s", schedule=YEARLY)]
+    assert [office.run("run", "--due", file)[1].split()[0] for file in files] == ["published"] * 2
+    assert office.run("run", "--due", *files) == (0, "", "")
+    third = office.write(name="t")
+    third.write_text(third.read_text().replace("t.html", "r.html"))
+    code, _, err = office.run("run", third, *files)
+    assert code == 2
+    assert "would both write" in err
+    items = json.loads(office.run("runs", "--report", files[1], "--json")[1])["items"]
+    assert [item["report"] for item in items] == [str(files[1])]
+
+
+def test_ctrl_c_says_what_is_kept_and_the_run_is_still_due(office: Office) -> None:
+    assert office.run("build", office.write())[0] == 0
+    (office.folder / "home" / "runs.sqlite").unlink()
+    office.made.write_text("")
+    process = office.start("run", "--due", office.write(pause=60, schedule=YEARLY))
+    office.wait_for(1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert str(office.folder / "r.html") in err
+    assert "still due" in err
+    assert office.fates() == ["interrupted"]
+    assert office.run("run", "--due", office.write(schedule=YEARLY))[1].startswith("published")
+
+
 def test_due_is_made_once(office: Office) -> None:
     file = office.write(schedule=YEARLY)
-    assert office.run("run", "--due", file)[1].startswith("ok")
-    assert office.run("run", "--due", file)[1].startswith("not due")
+    assert office.run("run", "--due", file)[1].startswith("published")
+    assert office.run("run", "--due", file) == (0, "", ""), "cron would mail every word"
     assert office.fates() == ["ok"]
 
 
 def test_two_due_runs_at_once_make_it_once(office: Office) -> None:
     file = office.write(pause=1.0, schedule=YEARLY)
     both = [office.start("run", "--due", file) for _ in range(2)]
-    states = sorted(p.communicate(timeout=120)[0].split()[0] for p in both)
-    assert states == ["not", "ok"]
+    states = sorted(p.communicate(timeout=120)[0].split(" ")[0] for p in both)
+    assert states == ["", "published"]
     assert office.made.read_text().count("made") == 1
 
 
@@ -169,10 +230,8 @@ def test_killed_in_the_middle_then_due_again(office: Office) -> None:
     assert office.fates() == ["ok", "lost"]
     quick = office.write(schedule=MINUTELY)
     code, out, err = office.run("run", "--due", quick)
-    if out.startswith("not due"):  # the same minute as the first run
-        assert code == 0
-    else:
-        assert out.startswith("ok"), err
+    assert code == 0, err
+    assert out == "" or out.startswith("published")  # "": the same minute as the first run
     assert not [p for p in office.folder.iterdir() if p.name.endswith(".part")]
 
 
@@ -216,6 +275,7 @@ def test_schema_accepts_a_good_file_and_refuses_a_bad_one() -> None:
         held = tomllib.loads(registry.template(kind, "r"))
         assert list(checker.iter_errors(held)) == []
         assert list(checker.iter_errors({**held, "sed": 1}))
+        assert list(checker.iter_errors({**held, "seed": 1})) == []
         assert list(checker.iter_errors({**held, "options": {"no_such": 1}}))
 
 
@@ -228,6 +288,16 @@ def test_next_prints_the_coming_times_in_their_zone(office: Office) -> None:
     assert int(second[:4]) == int(first[:4]) + 1
     assert json.loads(office.run("next", file, "--json")[1])["items"][0]["report"] == "Quick"
     assert "add one" in office.run("next", office.write())[2]
+
+
+def test_site_holds_every_report_that_was_made(office: Office) -> None:
+    for name in ("r", "s"):
+        assert office.run("build", office.write(name=name))[0] == 0
+    code, out, err = office.run("site", "public")
+    assert code == 0, err
+    assert "Rates rose by 1.5%." in Path(office.folder / out.strip()).read_text()
+    pages = office.folder / "public" / "pages"
+    assert sorted(path.name for path in pages.glob("*.html")) == ["r.html", "s.html"]
 
 
 def test_install_prints_both(office: Office) -> None:

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from fisc.cli.report_runs import make_report
 from fisc.data import DataError, OptionError
-from fisc.report.history import archive, history_folder, past_outputs, write_index
+from fisc.report import Section
+from fisc.report.definition import ReportDefinition
+from fisc.report.history import archive, past_outputs, write_index
 from fisc.report.install import installation
 from fisc.report.ledger import Ledger
 from fisc.report.mail import MailError, MailServer, send_report
+from fisc.report.states import history_folder
 
 
 def test_archive_keeps_the_latest(tmp_path: Path) -> None:
@@ -154,7 +158,7 @@ def test_a_refused_login_does_not_show_the_password(
 def test_no_server(settings: dict[str, str], tmp_path: Path) -> None:
     page = tmp_path / "r.html"
     page.write_text("x")
-    with pytest.raises(MailError, match="the report itself was made"):
+    with pytest.raises(MailError, match="what it tells of was done"):
         send_report(MailServer.from_environment(), ["a@example.org"], "s", "t", page)
 
 
@@ -182,9 +186,93 @@ def test_cron_line_survives_awkward_names() -> None:
     assert shlex.split(line.split(maxsplit=5)[5].replace(r"\%", "%"))[-1] == str(file)
 
 
+def test_the_environment_is_written_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HOME": "/data/50% $x", "SMTP_HOST": "mail", "SMTP_PASSWORD": "hunter2"}.items():
+        monkeypatch.setenv(f"FISC_{name}", value)
+    monkeypatch.setenv("PATH", "/venv/bin:/bin")
+    cron, units = (installation([Path("/r.toml")], system) for system in ("cron", "systemd"))
+    words = shlex.split(cron.splitlines()[-1].split(maxsplit=5)[5].replace(r"\%", "%"))
+    assert words[0] == "env"
+    assert {"FISC_HOME=/data/50% $x", "FISC_SMTP_HOST=mail", "PATH=/venv/bin:/bin"} <= set(words)
+    assert 'Environment="FISC_HOME=/data/50%% $x"\n' in units
+    for text in (cron, units):
+        assert "hunter2" not in text
+        assert "FISC_SMTP_PASSWORD_FILE" in text
+    monkeypatch.setenv("PATH", "/bin:" * 300)
+    with pytest.raises(DataError, match="use --system systemd"):
+        installation([Path("/r.toml")], "cron")
+
+
+def test_the_password_may_stand_in_a_file(
+    settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("hunter2\n")
+    monkeypatch.setenv("FISC_SMTP_PASSWORD_FILE", str(tmp_path / "secret"))
+    assert MailServer.from_environment().password == "hunter2"
+    monkeypatch.setenv("FISC_SMTP_PASSWORD_FILE", str(tmp_path / "none"))
+    with pytest.raises(DataError, match="cannot be read"):
+        MailServer.from_environment()
+
+
 def test_systemd_escapes_what_systemd_expands() -> None:
     text = installation([Path('/data/100% "$x"\\r.toml')], "systemd")
     assert '"/data/100%% \\"$$x\\"\\\\r.toml"' in text
     assert "Persistent=true" in text
     with pytest.raises(OptionError, match="did you mean 'systemd'"):
         installation([], "systemctl")
+
+
+def test_success_and_failure_have_different_letters_and_a_failure_one(
+    smtp: SmtpServer, settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FISC_SMTP_PORT", str(smtp.server_address[1]))
+    monkeypatch.setenv("FISC_HOME", str(tmp_path / "home"))
+    data = tmp_path / "speech.txt"
+    data.write_text("x")
+
+    class Kind:
+        SUBTITLE = ""
+
+        @staticmethod
+        def sections(definition: ReportDefinition, progress: object) -> list[Section]:
+            if not data.exists():
+                raise DataError("there is no speech.txt")
+            return [Section("S", finding="Rates rose by 1.5%.")]
+
+    monkeypatch.setattr("fisc.cli.pipelines.registry.pipeline", lambda kind: Kind)
+    report = ReportDefinition(
+        kind="k",
+        title="Rates",
+        output="r.html",
+        folder=tmp_path,
+        schedule={"cron": "0 0 1 1 *", "misfire_grace_minutes": 600000},
+        retry={"times": 1, "minutes": 0.0001},
+        email={"to": ["reader@example.org"], "failure_to": ["keeper@example.org"]},
+    )
+    ledger = Ledger()
+
+    def make() -> str:
+        return make_report(report, ledger, lambda *_: None).status
+
+    assert make() == "published"
+    data.unlink()
+    monkeypatch.setattr(ledger, "path", tmp_path / "other.sqlite")  # the next time of the schedule
+    ledger._prepare()
+    assert [make(), make()] == ["stale", "stale"]
+    letters = [message_from_bytes(raw, policy=policy.default) for raw in smtp.received]
+    assert [(m["To"], m["Subject"]) for m in letters] == [
+        ("reader@example.org", "Rates"),
+        ("keeper@example.org", "FAILED: Rates"),
+    ]
+    good, bad = (m.get_body(("plain",)).get_content() for m in letters)  # type: ignore[attr-defined]
+    assert "* Rates rose by 1.5%." in good
+    assert "there is no speech.txt" in bad
+    assert "stays in its place" in bad
+    assert not list(letters[1].iter_attachments())  # type: ignore[attr-defined]
+    # A server that refuses: the page is published all the same, and the ledger says so.
+    data.write_text("x")
+    monkeypatch.setenv("FISC_SMTP_PORT", "1")
+    assert make() == "unsent"
+    run = ledger.runs()[0]
+    assert run.status == "ok"
+    assert "could not be sent" in run.message

@@ -71,7 +71,7 @@ def test_what_is_raised_is_recorded_and_goes_on(path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), ledger.start("demo"):
         raise KeyboardInterrupt
     assert [(r.status, r.message) for r in ledger.runs()] == [
-        ("failed", "KeyboardInterrupt"),
+        ("interrupted", "stopped before it was finished"),
         ("failed", "ValueError: no rows"),
     ]
 
@@ -242,3 +242,27 @@ def test_a_lock_of_another_writer_is_waited_for(path: Path) -> None:
     assert holder.wait() == 0
     holder.stdout.close()
     assert ledger.runs()[0].status == "ok"
+
+
+def test_a_ledger_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite"
+    old = sqlite3.connect(path)
+    old.execute(
+        "CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, report TEXT NOT NULL, started TEXT NOT NULL, "
+        "ended TEXT, status TEXT NOT NULL CHECK (status IN ('running', 'ok', 'failed', 'lost', 'refused')), "
+        "output TEXT NOT NULL DEFAULT '', inputs TEXT NOT NULL DEFAULT '{}', message TEXT NOT NULL DEFAULT '', "
+        "pid INTEGER NOT NULL, host TEXT NOT NULL)"
+    )
+    old.execute(
+        "INSERT INTO runs (report, started, status, pid, host) "
+        "VALUES ('R', '2026-01-01T00:00:00Z', 'ok', 1, 'h')"
+    )
+    old.commit()
+    old.close()
+    ledger = Ledger(path)
+    with pytest.raises(KeyboardInterrupt), ledger.start("R", title="Rates"):
+        raise KeyboardInterrupt
+    assert [(run.id, run.status, run.title) for run in Ledger(path).runs("R")] == [
+        (2, "interrupted", "Rates"),
+        (1, "ok", ""),
+    ]

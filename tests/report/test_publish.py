@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from fisc.data import DataError, MissingExtraError, OptionError, WriteError, record
 from fisc.report import Ledger, Report, Section, publish
 from fisc.report.publishing import OverlapError
+from fisc.report.states import failed_copy
 
 NOW = "2026-01-01T00:00:00Z"
 
@@ -38,7 +41,7 @@ def test_the_page_is_put_in_place_and_recorded(out: Path, ledger: Ledger) -> Non
     page = report()
     done = publish(page, out, ledger=ledger, now=NOW)
     assert out.read_text(encoding="utf-8") == page.to_html(now=NOW)
-    assert (done.path, done.status, done.message) == (out, "ok", "")
+    assert (done.path, done.status, done.message) == (out, "published", "")
     (run,) = ledger.runs()
     assert done.run == run.id
     assert (run.report, run.status, run.output) == ("prices", "ok", str(out))
@@ -51,13 +54,54 @@ def test_without_a_ledger_nothing_is_recorded(out: Path, ledger: Ledger) -> None
     assert [p.name for p in out.parent.iterdir()] == ["prices.html"]
 
 
-def test_a_failed_section_is_published_and_the_run_failed(out: Path, ledger: Ledger) -> None:
+def test_without_a_good_page_a_failed_one_shows_the_errors(out: Path, ledger: Ledger) -> None:
     done = publish(report("P", Section.failed("Speech", "no file")), out, ledger=ledger)
     assert done.status == "failed"
     assert done.message == "section 'Speech': no file"
     assert "no file" in out.read_text()
     (run,) = ledger.runs()
     assert (run.status, run.message) == ("failed", done.message)
+    # Nor does it count as good: the next failure takes its place, a good page takes both's.
+    assert publish(report("Q", Section.failed("S", "gone")), out, ledger=ledger).status == "failed"
+    assert "gone" in out.read_text()
+    assert publish(report("R"), out, ledger=ledger).status == "published"
+    assert "gone" not in out.read_text()
+
+
+def test_a_good_page_stays_with_a_banner_of_the_last_failure(out: Path, ledger: Ledger) -> None:
+    publish(report("First"), out, ledger=ledger, now=NOW)
+    good = out.read_text()
+    for reason in ("no <b>file</b>", "x" * 2000):
+        done = publish(report("P", Section.failed("Speech", reason)), out, ledger=ledger)
+        assert done.status == "stale"
+    page = out.read_text()
+    assert "This page is of 1 January 2026, 00:00 UTC. The run of " in page
+    assert "x" * 500 in page
+    assert "x" * 1000 not in page
+    assert "no &lt;b&gt;file" not in page, "one banner, of the last failure"
+    assert re.sub(r'<div class="failure stale".*?</div>\n', "", page) == good
+    assert "x" * 1000 in failed_copy(out).read_text(), "what could be made is kept aside"
+    assert [r.status for r in ledger.runs()] == ["failed", "failed", "ok"]
+    publish(report("Third"), out, ledger=ledger)
+    assert "failure stale" not in out.read_text()
+
+
+def test_a_pdf_with_a_failed_section_is_never_put_under_its_name(
+    out: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Report, "to_pdf", lambda self, path, now=None: self.to_html(path))
+    target = out.with_suffix(".pdf")
+    assert publish(report("P", Section.failed("S", "gone")), target, ledger=ledger).status == "failed"
+    assert not target.exists()
+    assert failed_copy(target).exists()
+    publish(report("Good"), target)
+    assert publish(report("P", Section.failed("S", "gone")), target).status == "stale"
+    assert "Good" in target.read_text()
+
+
+def test_findings_are_in_the_ledger(out: Path, ledger: Ledger) -> None:
+    publish(report("P", Section("S", finding="Rates rose by 1%.")), out, ledger=ledger, title="Rates")
+    assert ledger.runs("Rates")[0].findings == ["Rates rose by 1%."]
 
 
 def test_what_is_raised_while_building_leaves_the_last_page(out: Path, ledger: Ledger) -> None:
@@ -69,6 +113,7 @@ def test_what_is_raised_while_building_leaves_the_last_page(out: Path, ledger: L
     with pytest.raises(DataError, match="no prices"):
         publish(broken, out, ledger=ledger)
     assert "First" in out.read_text()
+    assert "failed.</strong> no prices</div>" in out.read_text()
     assert [r.status for r in ledger.runs()] == ["failed", "ok"]
     assert ledger.runs()[0].message == "DataError: no prices"
 
@@ -188,6 +233,34 @@ def test_kill_at_any_moment_never_leaves_half_a_page(out: Path, ledger: Ledger) 
     assert not list(out.parent.glob(".*.part")), "what killed runs left is swept away"
     fates = {r.status for r in Ledger(ledger.path).runs()}
     assert fates <= {"ok", "lost"}
+
+
+MIXED = LOOP.replace("[Section", "[Section.failed('F', 'on purpose')] * (i % 2) + [Section")
+
+
+@pytest.mark.slow
+def test_thirty_kills_lose_no_good_page(out: Path, ledger: Ledger) -> None:
+    """Every second run fails: at each moment a whole good page stands, with or without a banner."""
+    publish(report("Before"), out, ledger=ledger)
+    draw = random.Random(0)
+    for _ in range(30):
+        process = subprocess.Popen(
+            [sys.executable, "-c", MIXED, str(out), str(ledger.path)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(draw.uniform(0.0, 1.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        text = out.read_text(encoding="utf-8")
+        assert text.startswith("<!DOCTYPE html>")
+        assert text.endswith("</html>\n")
+        assert '<meta name="fisc.state" content="published">' in text
+    fates = {run.status for run in Ledger(ledger.path).runs()}
+    assert "failed" in fates
+    assert "lost" in fates
+    assert fates <= {"ok", "failed", "lost"}
 
 
 def test_rubbish_of_other_outputs_is_not_swept(out: Path) -> None:

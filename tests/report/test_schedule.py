@@ -10,9 +10,10 @@ import pytest
 from pydantic import BaseModel
 
 from fisc.data import DataError, FiscError
-from fisc.report.definition import ReportDefinition, load_definition, with_cron
+from fisc.report.definition import ReportDefinition, Retry, load_definition, with_cron
 from fisc.report.ledger import Ledger
-from fisc.report.schedule import Outcome, due_since, run_due
+from fisc.report.run_record import RunRecord
+from fisc.report.schedule import Outcome, due_since, next_try, run_due
 
 
 def moment(text: str) -> dt.datetime:
@@ -39,16 +40,57 @@ def test_due_once_an_hour(tmp_path: Path) -> None:
     assert due_since(report, ledger.runs("Hourly"), now + dt.timedelta(hours=3)) is not None
 
 
-def test_a_failed_run_waits_for_the_next_time_but_a_lost_or_refused_one_does_not(tmp_path: Path) -> None:
+def line(status: str, started: dt.datetime, minutes: float = 1.0) -> RunRecord:
+    ended = started + dt.timedelta(minutes=minutes)
+    return RunRecord(1, "r", started.isoformat(), ended.isoformat(), status, "", {}, "", 1, "h", "R", [])
+
+
+@pytest.mark.parametrize(
+    ("states", "times", "due"),
+    [
+        ([], 0, True),
+        (["ok"], 2, False),
+        (["running"], 2, False),
+        (["failed"], 0, False),
+        (["failed"], 1, True),
+        (["failed", "failed"], 1, False),
+        (["failed", "ok"], 5, False),
+        (["refused"], 0, True),
+        (["interrupted"] * 9, 0, True),
+        (["lost"], 0, True),
+        (["lost"] * 3, 0, False),
+    ],
+)
+def test_what_deals_with_a_time(tmp_path: Path, states: list[str], times: int, due: bool) -> None:
+    report = definition(tmp_path).model_copy(update={"retry": Retry(times=times, minutes=15)})
+    fire = moment("2026-11-22T09:00:00+00:00")
+    runs = [line(status, fire + dt.timedelta(minutes=i)) for i, status in enumerate(states)]
+    assert (due_since(report, runs, fire + dt.timedelta(minutes=50)) == fire) is due
+
+
+def test_a_retry_comes_so_many_minutes_after_the_end_of_the_failure(tmp_path: Path) -> None:
+    report = definition(tmp_path).model_copy(update={"retry": Retry(times=1, minutes=15)})
+    fire = moment("2026-11-22T09:00:00+00:00")
+    runs = [line("failed", fire, minutes=10)]
+    assert due_since(report, runs, fire + dt.timedelta(minutes=24)) is None
+    assert due_since(report, runs, fire + dt.timedelta(minutes=25)) == fire
+    assert next_try(report, runs, fire + dt.timedelta(minutes=11)) == fire + dt.timedelta(minutes=25)
+    # A failure of the time before says nothing of this one.
+    assert due_since(report, [line("failed", fire - dt.timedelta(minutes=5))], fire) == fire
+
+
+def test_a_clock_that_was_set_back_repeats_nothing_and_blocks_nothing(tmp_path: Path) -> None:
+    report, fire = definition(tmp_path), moment("2026-11-22T09:00:00+00:00")
+    assert due_since(report, [line("ok", fire + dt.timedelta(minutes=30))], fire) is None
+    assert due_since(report, [line("ok", fire + dt.timedelta(days=400))], fire) == fire
+
+
+def test_an_interrupted_run_is_due_again(tmp_path: Path) -> None:
     report, ledger = definition(tmp_path), Ledger(tmp_path / "runs.sqlite")
-    now = dt.datetime.now(dt.UTC)
-    ledger.refuse("Hourly")
-    ledger._begin("Hourly", "", None)  # begins as lost, until its lock is held
-    assert {run.status for run in ledger.runs()} == {"refused", "lost"}
-    assert due_since(report, ledger.runs("Hourly"), now) is not None
-    with pytest.raises(RuntimeError), ledger.start("Hourly"):
-        raise RuntimeError("on purpose")
-    assert due_since(report, ledger.runs("Hourly"), now) is None
+    with pytest.raises(KeyboardInterrupt), ledger.start("Hourly"):
+        raise KeyboardInterrupt
+    assert [run.status for run in ledger.runs("Hourly")] == ["interrupted"]
+    assert due_since(report, ledger.runs("Hourly"), dt.datetime.now(dt.UTC)) is not None
 
 
 def test_a_time_missed_by_more_than_the_grace_is_left_out(tmp_path: Path) -> None:
@@ -92,6 +134,8 @@ GOOD = 'kind = "k"\ntitle = "T"\noutput = "o.html"\n'
 def test_definition_is_completed_by_defaults(tmp_path: Path) -> None:
     found = load_definition(write(tmp_path, GOOD), {"k": Options})
     assert found.options == {"window": 21}
+    assert found.name == str(tmp_path / "r.toml")
+    assert load_definition(write(tmp_path, GOOD + "seed = 7\n"), {"k": Options}).random_state == 7
     assert found.output_path == tmp_path / "o.html"
     assert found.path("data/x.csv") == tmp_path / "data" / "x.csv"
     assert with_cron(found, "5 * * * *", "Asia/Kolkata").schedule is not None
@@ -105,8 +149,12 @@ def test_definition_is_completed_by_defaults(tmp_path: Path) -> None:
         ("kind = ", "is not TOML"),
         ('kind = "q"\n', "kind='q' is not a report"),
         ('kind = "k"\n', "'title' is missing; 'output' is missing"),
-        (GOOD + "sed = 1\n", "unknown key 'sed'; did you mean 'seed'?"),
-        (GOOD + "seed = -1\n", "seed: Input should be greater than or equal to 0"),
+        (GOOD + "random_stat = 1\n", "unknown key 'random_stat'; did you mean 'random_state'?"),
+        (GOOD + "seed = -1\n", "random_state: Input should be greater than or equal to 0"),
+        (GOOD + "seed = 1\nrandom_state = 1\n", "give random_state or its old name seed, not both"),
+        (GOOD + "[retry]\ntimes = -1\n", "retry.times: Input should be greater than or equal to 0"),
+        (GOOD + "section_minutes = 0\n", "section_minutes: Input should be greater than 0"),
+        (GOOD + 'file = "x"\n', "unknown key 'file'"),
         (GOOD.replace("o.html", "o.txt"), "must end in .html or .pdf"),
         (GOOD + "[options]\nwindw = 3\n", "[options] unknown key 'windw'; did you mean 'window'?"),
         (GOOD + '[options]\nwindow = "x"\n', "[options] window: Input should be a valid integer"),

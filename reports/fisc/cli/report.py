@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fisc.cli.output import Json, Listing, print_json
-from fisc.cli.terminal import console, progress_bar
+from fisc.cli.terminal import console, progress_bar, say_error
 from fisc.core import DataError, atomic_write, check_option
 
 if TYPE_CHECKING:
@@ -55,11 +57,11 @@ def build(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a report now; exit code 1 if a section failed."""
+    """Make a report now. Exit code 1: it failed, and the last good page stays; 3: another run makes it."""
     from fisc.cli import report_runs
 
     (definition,) = report_runs.find_definitions([file])
-    with progress_bar(definition.title, show=not as_json) as step:
+    with _stopped([definition]), progress_bar(definition.title, show=not as_json) as step:
         outcome = report_runs.make_report(definition, report_runs.Ledger(), step, overlap)
     _tell([outcome], as_json)
 
@@ -70,11 +72,14 @@ def run(
     due: Annotated[bool, typer.Option("--due", help="Only those that are due.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make reports: those that are due, each once, or all of them."""
+    """Make reports: those that are due, each once, or all of them; one that fails stops no other.
+
+    Exit code 1: one failed, and its last good page stays; 3: another run was making one.
+    """
     from fisc.cli import report_runs
 
     definitions, ledger = report_runs.find_definitions(files), report_runs.Ledger()
-    with progress_bar("reports", show=not as_json) as step:
+    with _stopped(definitions), progress_bar("reports", show=not as_json) as step:
 
         def make(definition: ReportDefinition) -> Outcome:
             return report_runs.make_report(definition, ledger, step)
@@ -102,12 +107,13 @@ def schedule(
     for definition in definitions:
         for fire in report_runs.coming_fires(definition, 1):
             typer.echo(f"{definition.title}: next at {fire}")
-    report_runs.run_forever(
-        definitions,
-        lambda definition: report_runs.make_report(definition, report_runs.Ledger(), lambda *_: None),
-        ledger,
-        _say,
-    )
+    with _stopped(definitions):
+        report_runs.run_forever(
+            definitions,
+            lambda definition: report_runs.make_report(definition, report_runs.Ledger(), lambda *_: None),
+            ledger,
+            _say,
+        )
 
 
 @app.command("next")
@@ -132,6 +138,42 @@ def coming(
         typer.echo(f"{item['fire']}  {item['report']}")
 
 
+MaybeFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(help="TOML files, or folders of them; all reports that were ever made, if left out."),
+]
+
+
+@app.command()
+def site(
+    folder: Annotated[Path, typer.Argument(help="Folder for index.html and copies of the pages.")],
+    files: MaybeFiles = None,
+    title: Annotated[str, typer.Option(help="Title of the overview.")] = "Reports",
+) -> None:
+    """Write a static site: an overview of all reports, and their pages."""
+    from fisc.cli import report_runs
+    from fisc.report.site import write_site
+
+    typer.echo(str(write_site(report_runs.known_entries(files or []), folder, title)))
+
+
+@app.command()
+def serve(
+    files: MaybeFiles = None,
+    host: Annotated[str, typer.Option(help="Address; only the loopback is private.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
+) -> None:
+    """Serve the same site read-only, always as it is now, and /health for a monitor."""
+    from fisc.cli import report_runs
+    from fisc.report.site import make_server
+
+    report_runs.known_entries(files or [])  # what is wrong with a file is said at once
+    with make_server(lambda: report_runs.known_entries(files or []), host, port) as server:
+        typer.echo(f"http://{host}:{server.server_port}/  (Ctrl-C stops)")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
 @app.command()
 def install(
     files: Files,
@@ -147,29 +189,30 @@ def install(
 
 @app.command()
 def runs(
-    report: Annotated[str | None, typer.Option(help="Only the runs of this title.")] = None,
+    report: Annotated[str | None, typer.Option(help="Only the runs of this title, or of this file.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, the latest first.")] = 20,
     as_json: Json = False,
 ) -> None:
     """Show past runs and their fate."""
     from fisc.cli import report_runs
 
-    found = report_runs.Ledger().runs(report, limit=limit)
+    wanted = str(Path(report).absolute()) if report is not None and Path(report).is_file() else report
+    found = report_runs.Ledger().runs(wanted, limit=limit)
     if as_json:
         print_json(Listing([dataclasses.asdict(item) for item in found]))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "report", "started (UTC)", "seconds", "fate", "message or output"):
         table.add_column(name, justify="right" if name in ("run", "seconds") else "left", overflow="fold")
-    colours = {"ok": "green", "failed": "red", "lost": "red", "refused": "yellow", "running": "cyan"}
+    colours = {"ok": "green", "failed": "red", "lost": "red", "running": "cyan"}
     for item in found:
         seconds = "" if item.seconds is None else f"{item.seconds:.1f}"
         table.add_row(
             str(item.id),
-            Text(item.report),
+            Text(item.title),
             item.started[:19].replace("T", " "),
             seconds,
-            Text(item.status, style=colours.get(item.status, "")),
+            Text(item.status, style=colours.get(item.status, "yellow")),
             Text(item.message or item.output),
         )
     out = console()
@@ -185,21 +228,42 @@ def schema() -> None:
     typer.echo(json.dumps(registry.json_schema(), indent=2, ensure_ascii=False))
 
 
+@contextlib.contextmanager
+def _stopped(definitions: list[ReportDefinition]) -> Iterator[None]:
+    """Say on Ctrl-C what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pages = ", ".join(str(item.output_path) for item in definitions if item.output_path.exists())
+        kept = f"unchanged or whole: {pages}" if pages else "no page was there yet"
+        say_error(
+            f"stopped; {kept}. The run under way is recorded as interrupted and still due; "
+            "the same command goes on"
+        )
+        raise typer.Exit(130) from None
+
+
+_COLOURS = {"published": "green", "refused": "yellow", "unsent": "yellow", "not due": "dim"}
+
+
 def _say(outcome: Outcome) -> None:
-    colours = {"ok": "green", "failed": "red", "refused": "yellow", "not due": "dim"}
-    line = Text(outcome.status, style=colours[outcome.status]) + Text(f"  {outcome.title}")
+    line = Text(outcome.status, style=_COLOURS.get(outcome.status, "red")) + Text(f"  {outcome.title}")
     console().print(line + Text(f"  {outcome.message}" if outcome.message else ""))
 
 
 def _tell(outcomes: list[Outcome], as_json: bool) -> None:
-    """Show outcomes; exit code 1 if one failed, 3 if one was refused."""
+    """Show outcomes; exit code 1 if one failed, 3 if one was refused.
+
+    Cron mails whatever is printed: that nothing is due is told to a person only.
+    """
     if as_json:
         print_json(Listing([dataclasses.asdict(outcome) for outcome in outcomes]))
     else:
         for outcome in outcomes:
-            _say(outcome)
+            if outcome.status != "not due" or console().is_terminal:
+                _say(outcome)
     states = {outcome.status for outcome in outcomes}
-    if "failed" in states:
+    if states & {"failed", "stale", "unsent"}:
         raise typer.Exit(1)
     if "refused" in states:
         raise typer.Exit(3)

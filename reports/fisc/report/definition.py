@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fisc.core import DataError, nearest
 from fisc.report.cron import parse
@@ -18,6 +18,7 @@ __all__ = [
     "Email",
     "History",
     "ReportDefinition",
+    "Retry",
     "Schedule",
     "load_definition",
     "problems",
@@ -64,6 +65,15 @@ class Schedule(_Strict):
         return value
 
 
+class Retry(_Strict):
+    """How often a failed run of a schedule is tried again before its next time."""
+
+    times: Annotated[int, Field(ge=0, le=100, description="How often a failed run is tried again.")] = 0
+    minutes: Annotated[
+        float, Field(gt=0, description="Minutes from the end of a failed run to the next.")
+    ] = 15.0
+
+
 class History(_Strict):
     """Which past outputs are kept."""
 
@@ -75,8 +85,15 @@ class Email(_Strict):
 
     to: Annotated[tuple[str, ...], Field(min_length=1, description="Addresses.")]
     subject: Annotated[str, Field(description="Subject; the title if empty.")] = ""
+    on_success: Annotated[bool, Field(description="Whether a new page is sent.")] = True
+    on_failure: Annotated[bool, Field(description="Whether a failure is told, once retries are used up.")] = (
+        True
+    )
+    failure_to: Annotated[
+        tuple[str, ...], Field(description="Who is told of a failure; the same addresses if empty.")
+    ] = ()
 
-    @field_validator("to")
+    @field_validator("to", "failure_to")
     @classmethod
     def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for address in value:
@@ -93,28 +110,46 @@ class ReportDefinition(_Strict):
     kind : str
         Which report; decides what `options` may hold.
     title : str
-        Shown on top, and its name in the ledger.
+        Shown on top.
     output : str
         The published file, ``.html`` or ``.pdf``; relative to the folder of the TOML file.
-    seed : int
-        Of everything random.
+    random_state : int
+        Seed of everything random; the old key ``seed`` means the same.
+    section_minutes : float
+        Minutes after which a section that hangs is stopped.
     options : dict
         Options of the kind.
-    schedule, history, email
-        When it is made, what is kept, who gets it.
+    schedule, retry, history, email
+        When it is made, how often a failure is tried again, what is kept, who gets it.
+    file : pathlib.Path
+        The TOML file, whose path names the report in the ledger; not part of it.
     folder : pathlib.Path
         The folder that relative paths start from; not part of the file.
     """
 
     kind: Annotated[str, Field(description="Which report.")]
-    title: Annotated[str, Field(min_length=1, max_length=200, description="Title and name in the ledger.")]
+    title: Annotated[str, Field(min_length=1, max_length=200, description="Title of the page.")]
     output: Annotated[str, Field(description="Published file, .html or .pdf; relative to this file.")]
-    seed: Annotated[int, Field(ge=0, description="Seed of everything random.")] = 0
+    random_state: Annotated[int, Field(ge=0, description="Seed of everything random.")] = 0
+    section_minutes: Annotated[
+        float, Field(gt=0, le=10_000, description="Minutes after which a section that hangs is stopped.")
+    ] = 60.0
     options: Annotated[dict[str, Any], Field(description="Options of the kind.")] = {}
     schedule: Schedule | None = None
+    retry: Retry = Retry()
     history: History = History()
     email: Email | None = None
+    file: Annotated[Path, Field(exclude=True)] = Path()
     folder: Annotated[Path, Field(exclude=True)] = Path()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_seed(cls, held: Any) -> Any:
+        if isinstance(held, dict) and "seed" in held:
+            if "random_state" in held:
+                raise ValueError("give random_state or its old name seed, not both")
+            held = {"random_state" if key == "seed" else key: value for key, value in held.items()}
+        return held
 
     @field_validator("output")
     @classmethod
@@ -122,6 +157,11 @@ class ReportDefinition(_Strict):
         if Path(value).suffix not in (".html", ".pdf"):
             raise ValueError(f"output={value!r} must end in .html or .pdf")
         return value
+
+    @property
+    def name(self) -> str:
+        """The report's name in the ledger: the path of its file, as two files may share a title."""
+        return str(self.file) if self.file != Path() else self.title
 
     @property
     def output_path(self) -> Path:
@@ -175,10 +215,12 @@ def validate(held: Mapping[str, Any], kinds: Mapping[str, type[BaseModel]], file
         raise DataError(
             f"{file}: kind={kind!r} is not a report{hint} (one of: {', '.join(map(repr, kinds))})"
         )
-    if "folder" in held:
-        raise DataError(f"{file}: unknown key 'folder'; paths are relative to the file")
+    for key in ("file", "folder"):
+        if key in held:
+            raise DataError(f"{file}: unknown key {key!r}; paths are relative to the file")
     try:
-        definition = ReportDefinition(**{**held, "folder": file.absolute().parent})
+        whole = file.absolute()
+        definition = ReportDefinition.model_validate({**held, "file": whole, "folder": whole.parent})
     except ValidationError as error:
         raise DataError(f"{file}: {problems(error, ReportDefinition)}") from error
     try:
@@ -217,7 +259,8 @@ def problems(error: ValidationError, model: type[BaseModel]) -> str:
         elif found["type"] == "missing":
             words.append(f"{place!r} is missing")
         else:
-            words.append(f"{place}: {found['msg'].removeprefix('Value error, ')}")
+            told = found["msg"].removeprefix("Value error, ")
+            words.append(f"{place}: {told}" if place else told)
     return "; ".join(words)
 
 

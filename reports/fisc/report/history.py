@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,17 +13,13 @@ import pandas as pd
 
 from fisc.core import atomic_write
 from fisc.report.blocks import Section, Table
-from fisc.report.ledger import RunRecord
 from fisc.report.page import Report
+from fisc.report.run_record import RunRecord
+from fisc.report.states import failed_copy, history_folder
 
-__all__ = ["archive", "history_folder", "past_outputs", "write_index"]
+__all__ = ["archive", "past_outputs", "write_index"]
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
-
-
-def history_folder(output: Path) -> Path:
-    """Return the folder of past outputs of a published file: ``report.html`` -> ``report-runs``."""
-    return output.with_name(f"{output.stem}-runs")
 
 
 def archive(output: Path, keep: int, now: dt.datetime | None = None) -> Path:
@@ -71,7 +67,7 @@ def _moment(path: Path, output: Path) -> dt.datetime | None:
         return None
 
 
-def write_index(title: str, output: Path, runs: Iterable[RunRecord]) -> Path:
+def write_index(title: str, output: Path, runs: Sequence[RunRecord]) -> Path:
     """Write the page that lists past outputs and how every run ended.
 
     Parameters
@@ -80,7 +76,7 @@ def write_index(title: str, output: Path, runs: Iterable[RunRecord]) -> Path:
         Of the report.
     output : pathlib.Path
         The published file.
-    runs : iterable of RunRecord
+    runs : sequence of RunRecord
         Its runs, the latest first.
 
     Returns
@@ -94,6 +90,8 @@ def write_index(title: str, output: Path, runs: Iterable[RunRecord]) -> Path:
         if (moment := _moment(path, output)) is not None
     ]
     latest = f"[The latest report](../{quote(output.name)})\n\n" if output.exists() else ""
+    if runs and failed_copy(output).exists() and runs[0].status == "failed":
+        latest += f"The last run failed; [what it could make]({failed_copy(output).name}).\n\n"
     rows = pd.DataFrame([_row(run) for run in runs], columns=["started", "seconds", "fate", "message"])
     path = history_folder(output) / "index.html"
     Report(

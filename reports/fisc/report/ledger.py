@@ -16,83 +16,24 @@ import os
 import socket
 import sqlite3
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fisc.core import DataWarning, FiscError, InUseError, WriteError, data_home, fingerprint
 from fisc.core.files import locked
+from fisc.report.run_record import COLUMNS, RunRecord, prepare_table, record_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Ledger", "LedgerError", "Run", "RunRecord"]
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    report TEXT NOT NULL,
-    started TEXT NOT NULL,
-    ended TEXT,
-    status TEXT NOT NULL CHECK (status IN ('running', 'ok', 'failed', 'lost', 'refused')),
-    output TEXT NOT NULL DEFAULT '',
-    inputs TEXT NOT NULL DEFAULT '{}',
-    message TEXT NOT NULL DEFAULT '',
-    pid INTEGER NOT NULL,
-    host TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS runs_by_report ON runs (report, started);
-"""
 _PATIENCE = 30.0  # seconds to wait for another process that is writing
 
 
 class LedgerError(FiscError):
     """The ledger cannot be read or written."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RunRecord:
-    """One line of the ledger.
-
-    Attributes
-    ----------
-    id : int
-    report : str
-        Name of the report.
-    started, ended : str
-        ISO 8601, UTC, to the millisecond; `ended` is empty while the run is running, and for
-        a lost run the time when the loss was noticed.
-    status : {"running", "ok", "failed", "lost", "refused"}
-        Lost: its process died. Refused: another run of the same output was under way.
-    output : str
-        Path of what it makes.
-    inputs : dict of str to str
-        Name of each input and its fingerprint.
-    message : str
-        Why it failed.
-    pid : int
-    host : str
-    """
-
-    id: int
-    report: str
-    started: str
-    ended: str
-    status: str
-    output: str
-    inputs: dict[str, str]
-    message: str
-    pid: int
-    host: str
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took; None while it is running or if it was lost."""
-        if not self.ended or self.status in ("running", "lost"):
-            return None
-        return (
-            dt.datetime.fromisoformat(self.ended) - dt.datetime.fromisoformat(self.started)
-        ).total_seconds()
 
 
 class Run:
@@ -130,6 +71,11 @@ class Run:
         held = json.loads(self._ledger._one("SELECT inputs FROM runs WHERE id = ?", self.id))
         held.update(_fingerprints(inputs))
         self._ledger._do("UPDATE runs SET inputs = ? WHERE id = ?", _json(held), self.id)
+
+    def add_findings(self, findings: Sequence[str]) -> None:
+        """Record what was found, one sentence a section."""
+        text = json.dumps(list(findings), ensure_ascii=False)
+        self._ledger._do("UPDATE runs SET findings = ? WHERE id = ?", text, self.id)
 
 
 class Ledger:
@@ -183,10 +129,7 @@ class Ledger:
             found = connection.execute("PRAGMA quick_check").fetchone()
             if found[0] != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {found[0]}")
-            connection.executescript(_SCHEMA)
-            connection.execute(
-                "SELECT id, report, started, ended, status, output, inputs, message, pid, host FROM runs"
-            )
+            prepare_table(connection)
 
     def _set_aside(self, error: sqlite3.Error) -> None:
         stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%f")
@@ -267,7 +210,12 @@ class Ledger:
 
     @contextlib.contextmanager
     def start(
-        self, report: str, *, output: str | os.PathLike[str] = "", inputs: Mapping[str, object] | None = None
+        self,
+        report: str,
+        *,
+        output: str | os.PathLike[str] = "",
+        inputs: Mapping[str, object] | None = None,
+        title: str = "",
     ) -> Iterator[Run]:
         """Record a run from its start to its end.
 
@@ -279,33 +227,44 @@ class Ledger:
             What it makes.
         inputs : mapping of str to object, optional
             Inputs by name; recorded as fingerprints.
+        title : str
+            For readers; the name if empty.
 
         Yields
         ------
         Run
             Its `fail` has the run recorded as failed. If the block raises, that is recorded,
-            and the exception goes on.
+            and the exception goes on; one that is interrupted (Ctrl-C) has not failed.
 
         Raises
         ------
         LedgerError
             If the ledger cannot be written.
         """
-        number = self._begin(report, output, inputs)
+        number = self._begin(report, output, inputs, title)
         run = Run(self, number)
         with locked(self._lock_name(number)):
             # Only now, with the lock held, may others see it as running.
             self._do("UPDATE runs SET status = 'running', ended = NULL, message = '' WHERE id = ?", number)
             try:
                 yield run
-            except BaseException as error:
+            except Exception as error:
                 self._end(number, "failed", f"{type(error).__name__}: {error}".rstrip(": "))
+                raise
+            except BaseException:
+                self._end(number, "interrupted", "stopped before it was finished")
                 raise
             else:
                 self._end(number, "failed" if run._failure else "ok", run._failure)
         self._remove_lock(number)
 
-    def refuse(self, report: str, *, output: str | os.PathLike[str] = "", message: str = "") -> int:
+    def note(self, number: int, message: str) -> None:
+        """Add to what is recorded of a run that has ended."""
+        self._do("UPDATE runs SET message = trim(message || '; ' || ?, '; ') WHERE id = ?", message, number)
+
+    def refuse(
+        self, report: str, *, output: str | os.PathLike[str] = "", message: str = "", title: str = ""
+    ) -> int:
         """Record a run that did not begin, because another was under way.
 
         Returns
@@ -313,18 +272,25 @@ class Ledger:
         int
             Its number in the ledger.
         """
-        number = self._begin(report, output, None)
+        number = self._begin(report, output, None, title)
         self._do("UPDATE runs SET status = 'refused', message = ? WHERE id = ?", message, number)
         return number
 
-    def _begin(self, report: str, output: str | os.PathLike[str], inputs: Mapping[str, object] | None) -> int:
+    def _begin(
+        self,
+        report: str,
+        output: str | os.PathLike[str],
+        inputs: Mapping[str, object] | None,
+        title: str = "",
+    ) -> int:
         """Add a line that counts as lost until its lock is held."""
         now = _now()
         return self._do(
-            "INSERT INTO runs (report, started, ended, status, output, inputs, message, pid, host) "
-            "VALUES (?, ?, ?, 'lost', ?, ?, 'its process ended before it began', ?, ?)",
+            "INSERT INTO runs (report, title, started, ended, status, output, inputs, message, pid, host) "
+            "VALUES (?, ?, ?, ?, 'lost', ?, ?, 'its process ended before it began', ?, ?)",
             *(
                 report,
+                title or report,
                 now,
                 now,
                 os.fspath(output),
@@ -340,7 +306,7 @@ class Ledger:
         Parameters
         ----------
         report : str, optional
-            Only those of this report.
+            Only those of this report, by its name or its title.
         limit : int, optional
             At most so many.
 
@@ -349,14 +315,11 @@ class Ledger:
         list of RunRecord
         """
         rows = self._all(
-            "SELECT id, report, started, ended, status, output, inputs, message, pid, host FROM runs "
-            "WHERE ? IS NULL OR report = ? ORDER BY id DESC LIMIT ?",
-            *(report, report, -1 if limit is None else limit),
+            f"SELECT {', '.join(COLUMNS)} FROM runs "
+            "WHERE ? IS NULL OR report = ? OR title = ? ORDER BY id DESC LIMIT ?",
+            *(report, report, report, -1 if limit is None else limit),
         )
-        return [
-            RunRecord(id_, name, started, ended or "", status, output, json.loads(inputs), message, pid, host)
-            for id_, name, started, ended, status, output, inputs, message, pid, host in rows
-        ]
+        return [record_of(row) for row in rows]
 
     def last(self, report: str, status: str = "ok") -> RunRecord | None:
         """Return the latest run of a report that ended in a given way, or None."""
@@ -372,8 +335,7 @@ class Ledger:
         """
         import pandas as pd
 
-        names = [field.name for field in dataclasses.fields(RunRecord)]
-        frame = pd.DataFrame([dataclasses.asdict(run) for run in self.runs()], columns=names)
+        frame = pd.DataFrame([dataclasses.asdict(run) for run in self.runs()], columns=list(COLUMNS))
         for name in ("started", "ended"):
             frame[name] = pd.to_datetime(frame[name].replace("", None), utc=True, format="ISO8601")
         return frame.set_index("id")

@@ -50,6 +50,8 @@ class MailServer:
     def from_environment(cls) -> MailServer:
         """Read ``FISC_SMTP_HOST``, ``_PORT``, ``_FROM``, ``_USER``, ``_PASSWORD``, ``_SECURITY``.
 
+        ``FISC_SMTP_PASSWORD_FILE`` names a file that holds the password, in place of ``_PASSWORD``.
+
         Raises
         ------
         DataError
@@ -68,13 +70,23 @@ class MailServer:
         port = get("FISC_SMTP_PORT", {"starttls": "587", "tls": "465", "none": "25"}[security])
         if not port.isdigit() or not 0 < int(port) < 65536:
             raise DataError(f"FISC_SMTP_PORT={port!r} is not a port; 1 to 65535")
-        return cls(
-            host, int(port), sender, get("FISC_SMTP_USER", ""), get("FISC_SMTP_PASSWORD", ""), security
-        )
+        return cls(host, int(port), sender, get("FISC_SMTP_USER", ""), _password(), security)
 
 
-def send_report(server: MailServer, to: Sequence[str], subject: str, text: str, attachment: Path) -> None:
-    """Send a published report as an attachment.
+def _password() -> str:
+    file = os.environ.get("FISC_SMTP_PASSWORD_FILE", "")
+    if not file:
+        return os.environ.get("FISC_SMTP_PASSWORD", "")
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"FISC_SMTP_PASSWORD_FILE={file!r} cannot be read ({type(error).__name__})") from None
+
+
+def send_report(
+    server: MailServer, to: Sequence[str], subject: str, text: str, attachment: Path | None = None
+) -> None:
+    """Send words, and a published report as an attachment.
 
     Parameters
     ----------
@@ -83,7 +95,7 @@ def send_report(server: MailServer, to: Sequence[str], subject: str, text: str, 
         Addresses.
     subject, text : str
         Line breaks in the subject become blanks.
-    attachment : pathlib.Path
+    attachment : pathlib.Path, optional
         The file, ``.html`` or ``.pdf``.
 
     Raises
@@ -96,7 +108,9 @@ def send_report(server: MailServer, to: Sequence[str], subject: str, text: str, 
     message["From"] = server.sender
     message["To"] = ", ".join(to)
     message.set_content(text)
-    if attachment.suffix == ".pdf":
+    if attachment is None:
+        pass
+    elif attachment.suffix == ".pdf":
         content = attachment.read_bytes()
         message.add_attachment(content, maintype="application", subtype="pdf", filename=attachment.name)
     else:
@@ -110,8 +124,8 @@ def send_report(server: MailServer, to: Sequence[str], subject: str, text: str, 
     except (smtplib.SMTPException, OSError) as error:
         # The class, not the text: a server may echo what it was sent.
         raise MailError(
-            f"the report could not be sent through {server.host}:{server.port} ({type(error).__name__}); "
-            "the report itself was made. Check the FISC_SMTP_* settings"
+            f"the e-mail could not be sent through {server.host}:{server.port} ({type(error).__name__}); "
+            "what it tells of was done. Check the FISC_SMTP_* settings"
         ) from None
 
 

@@ -12,12 +12,24 @@ from fisc.core import DataError, FiscError, InUseError, fingerprint
 from fisc.core.files import locked
 from fisc.report.cron import last_fire, next_fire
 from fisc.report.definition import ReportDefinition
-from fisc.report.ledger import Ledger, RunRecord
+from fisc.report.ledger import Ledger
+from fisc.report.run_record import RunRecord
 
-__all__ = ["Outcome", "coming_fires", "due_since", "last_fire", "next_fire", "run_due", "run_forever"]
+__all__ = [
+    "Outcome",
+    "coming_fires",
+    "due_since",
+    "last_fire",
+    "next_fire",
+    "next_try",
+    "run_due",
+    "run_forever",
+]
 
-# A run that ended like this has dealt with its time; a lost or refused one has not.
-_DEALT_WITH = ("running", "ok", "failed")
+# How often a run may die with its process before its time counts as dealt with.
+_DEATHS = 3
+# A run further ahead of the clock than this is of a clock that went wrong: it deals with nothing.
+_AHEAD = dt.timedelta(hours=1)
 
 
 def due_since(
@@ -26,7 +38,9 @@ def due_since(
     """Return the time since which a report is due, or None if it is not.
 
     A report is due if its schedule has come round since the last run that dealt with it. Times
-    missed while the machine was off count once, unless they are older than the grace.
+    missed while the machine was off count once, unless they are older than the grace. A failed run is
+    due again as often and as much later as `[retry]` says; a lost one at once, up to three times; one that
+    was interrupted or refused has dealt with nothing.
 
     Parameters
     ----------
@@ -46,10 +60,37 @@ def due_since(
     fire = last_fire(schedule.cron, schedule.timezone, now)
     if fire is None or now - fire > dt.timedelta(minutes=schedule.misfire_grace_minutes):
         return None
-    for run in runs:
-        if run.status in _DEALT_WITH and dt.datetime.fromisoformat(run.started) >= fire:
-            return None
+    since = [run for run in runs if fire <= _moment(run.started) <= now + _AHEAD]
+    states = [run.status for run in since]
+    if "ok" in states or "running" in states or states.count("lost") >= _DEATHS:
+        return None
+    again = retry_at(definition, since)
+    if "failed" in states and (again is None or again > now):
+        return None
     return fire
+
+
+def retry_at(definition: ReportDefinition, runs: Iterable[RunRecord]) -> dt.datetime | None:
+    """Return when a report that failed is tried again, given the runs since its time; None for never."""
+    failed = [_moment(run.ended) for run in runs if run.status == "failed"]
+    if definition.schedule is None or not failed or len(failed) > definition.retry.times:
+        return None
+    return max(failed) + dt.timedelta(minutes=definition.retry.minutes)
+
+
+def next_try(definition: ReportDefinition, runs: Iterable[RunRecord], now: dt.datetime) -> dt.datetime | None:
+    """Return when the last failed run of a schedule is tried again; None if it waits for its next time."""
+    schedule = definition.schedule
+    if schedule is None:
+        return None
+    fire = last_fire(schedule.cron, schedule.timezone, now)
+    if fire is None or now - fire > dt.timedelta(minutes=schedule.misfire_grace_minutes):
+        return None
+    return retry_at(definition, [run for run in runs if fire <= _moment(run.started) <= now + _AHEAD])
+
+
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
 
 
 def coming_fires(
@@ -74,9 +115,11 @@ class Outcome:
     Attributes
     ----------
     title : str
-    status : {"ok", "failed", "refused", "not due"}
+    status : {"published", "stale", "failed", "unsent", "refused", "not due"}
+        Stale: it failed, and the last good page stays with a banner. Unsent: published, but the e-mail
+        was not sent.
     message : str
-        Why it failed, or since when it was due.
+        Why it failed, or where the page is.
     """
 
     title: str
@@ -108,18 +151,17 @@ def run_due(
     -------
     list of Outcome
     """
-    moment = now or dt.datetime.now(dt.UTC)
     outcomes = []
     for definition in definitions:
+        moment = now or dt.datetime.now(dt.UTC)
         try:
             # Held from the question to the end of the run: of two processes that ask at once, the
-            # second waits and then finds that nothing is due.
-            wait = definition.schedule is None or definition.schedule.overlap == "wait"
-            with locked(_question(definition, ledger), timeout=-1 if wait else 0):
-                since = due_since(definition, ledger.runs(definition.title), moment)
+            # second does not pile up behind the first, which makes what is due.
+            with locked(_question(definition, ledger), timeout=0):
+                since = due_since(definition, ledger.runs(definition.name), moment)
                 outcomes.append(Outcome(definition.title, "not due") if since is None else make(definition))
-        except InUseError as error:
-            outcomes.append(Outcome(definition.title, "refused", str(error)))
+        except InUseError:
+            outcomes.append(Outcome(definition.title, "not due", "another process is making it"))
         except FiscError as error:
             outcomes.append(Outcome(definition.title, "failed", str(error)))
     return outcomes
@@ -127,7 +169,7 @@ def run_due(
 
 def _question(definition: ReportDefinition, ledger: Ledger) -> Path:
     """Return the name whose lock is held while a report is asked about and made."""
-    mark = fingerprint(definition.title).removeprefix("sha256:")
+    mark = fingerprint(definition.name).removeprefix("sha256:")
     return ledger.path.with_name(f"{ledger.path.name}.due-{mark}")
 
 

@@ -96,7 +96,7 @@ def _budget_day(definition: ReportDefinition, options: Options) -> BudgetDay:
         method=options.method,
         earlier=earlier,
         level=options.level,
-        random_state=definition.seed,
+        random_state=definition.random_state,
     )
 
 
@@ -105,7 +105,7 @@ def _classifier(definition: ReportDefinition, options: Options) -> SectorClassif
     if options.model is not None:
         return SectorClassifier.load(definition.path(options.model))
     excerpts = load_budget_excerpts()
-    model = SectorClassifier(method=options.classifier, random_state=definition.seed)
+    model = SectorClassifier(method=options.classifier, random_state=definition.random_state)
     return model.fit(excerpts["text"].tolist(), excerpts["sectors"].tolist())
 
 

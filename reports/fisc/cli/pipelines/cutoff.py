@@ -67,7 +67,7 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
     found = [_effect(fit)]
     if options.diagnose:
         progress("diagnostics", 1, 2)
-        seed = definition.seed
+        seed = definition.random_state
         found.append(optional_section("Diagnostics", lambda: fit.diagnose(random_state=seed).section()))
     progress("writing", 2, 2)
     return found
@@ -88,7 +88,7 @@ def _fit(definition: ReportDefinition, options: Options) -> R3DResult:
         band=options.band,
         alpha=options.alpha,
         donut=options.donut,
-        random_state=definition.seed,
+        random_state=definition.random_state,
     )
 
 

@@ -26,4 +26,4 @@ class Options(BaseModel):
 
 def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
     """Make the demonstration's sections."""
-    return demo_sections(definition.seed, progress)
+    return demo_sections(definition.random_state, progress)

@@ -70,7 +70,14 @@ def optional_section(title: str, make: Callable[[], Section]) -> Section:
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a report definition, the options by kind."""
     schema = ReportDefinition.model_json_schema()
-    schema["properties"].pop("folder", None)
+    for name in ("file", "folder"):
+        schema["properties"].pop(name, None)
+    schema["properties"]["seed"] = {
+        "type": "integer",
+        "minimum": 0,
+        "deprecated": True,
+        "description": "Old name of random_state.",
+    }
     schema["properties"]["kind"] = {"enum": list(KINDS), "description": "Which report."}
     definitions = schema.setdefault("$defs", {})
     rules = []
@@ -95,7 +102,8 @@ def template(kind: str, name: str) -> str:
 kind = "{kind}"
 title = "{title}"
 output = "{name}.html"          # .html or .pdf, relative to this file
-seed = 0                        # of everything random
+random_state = 0                # seed of everything random
+# section_minutes = 60          # a section that takes longer is stopped
 
 {pipeline(kind).TEMPLATE.strip()}
 
@@ -105,9 +113,16 @@ seed = 0                        # of everything random
 # misfire_grace_minutes = 1440  # a run missed by more than this is left out
 # overlap = "wait"              # or "refuse"
 
+# [retry]                       # of a failed run of the schedule
+# times = 2
+# minutes = 15
+
 # [history]
 # keep = 30                     # past outputs, in the folder {name}-runs
 
 # [email]                       # the server: FISC_SMTP_HOST, _FROM, _PORT, _USER, _PASSWORD, _SECURITY
 # to = ["analyst@example.org"]
+# on_success = true
+# on_failure = true             # told once, when the retries are used up
+# failure_to = ["keeper@example.org"]   # if empty, the same
 '''

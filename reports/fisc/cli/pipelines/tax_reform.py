@@ -88,7 +88,7 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
         draws = []
         for number in range(options.draws):
             progress("population", number, steps)
-            seed = definition.seed * 1000 + number
+            seed = definition.random_state * 1000 + number
             draws.append(Workers.sample(options.n, options.population, seed, options.calibration))
         found = compare_schedules(draws, current, reform, criteria=options.criteria).sections()
     except FiscError as error:
@@ -100,7 +100,7 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
             optional_section(
                 "The optimum as a ceiling",
                 lambda: distance_to_optimum(
-                    draws[0], current, reform, criterion, random_state=definition.seed
+                    draws[0], current, reform, criterion, random_state=definition.random_state
                 ).section(),
             )
         )
