@@ -31,6 +31,8 @@ from .response import Outcome as Outcome
 from .response import outcome_of_hours as outcome_of_hours
 from .response import respond as respond
 from .results import SimulationResult as SimulationResult
+from .robust import RobustSchedule as RobustSchedule
+from .robust import robust_schedule as robust_schedule
 from .saez import paper_saez_schedule as paper_saez_schedule
 from .saez import saez_schedule as saez_schedule
 from .schedule import TaxSchedule as TaxSchedule

@@ -145,15 +145,10 @@ def _sample(workers: Workers, candidate: int) -> tuple[npt.NDArray[np.intp], Flo
     """Return positions of every so-many-th person by skill, and of the candidate, and the people each stands for."""
     if workers.n <= SAMPLE:
         return np.arange(workers.n), workers.weights
-    order = np.argsort(workers.skill, kind="stable")
-    people = np.ones(workers.n) if workers.weights is None else workers.weights
-    reached = np.cumsum(people[order])
-    places = np.searchsorted(reached, (np.arange(SAMPLE) + 0.5) * reached[-1] / SAMPLE, side="right")
-    drawn = order[places]
-    if candidate not in drawn:
-        drawn = np.append(drawn, candidate)
-    picks, counts = np.unique(drawn, return_counts=True)
-    return picks, counts.astype(np.float64)
+    picks, people = workers.spread_evenly(SAMPLE)
+    if candidate in picks:
+        return picks, people
+    return np.append(picks, candidate), np.append(people, 1.0)
 
 
 def hold_election(

@@ -8,7 +8,6 @@ is left out: the search sees the whole population, as the certificate does.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +15,10 @@ from scipy.optimize import minimize
 
 from fisc.core.arrays import FloatArray
 from fisc.core.errors import DataError
+from fisc.economist.search import BatchObjective, pattern_search
 from fisc.economist.sorted_welfare import SortedWelfare
 
-__all__ = ["FoundRates", "Nearby", "climb", "find_rates"]
+__all__ = ["FoundRates", "Nearby", "climb", "find_rates", "local_gain"]
 
 #: Highest rate in the search; at 1 nobody in the bracket would earn another unit.
 HIGHEST = 0.999
@@ -30,8 +30,6 @@ CORNERS = 1024
 POLISHED = (2, 1)
 #: Values of each single rate that are tried after the climbs.
 SCANNED = 41
-
-Objective = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +78,7 @@ class Nearby:
         Smallest rate that is allowed.
     """
 
-    def __init__(self, objective: Objective, brackets: int, tolerance: float, lowest: float) -> None:
+    def __init__(self, objective: BatchObjective, brackets: int, tolerance: float, lowest: float) -> None:
         self.objective = objective
         self._tolerance, self._lowest = tolerance, lowest
         ones = np.ones((1, brackets))
@@ -180,7 +178,7 @@ def find_rates(
         restarts=tuple(values.tolist()),
         supremum=max(value, float(welfare(np.array(polished)).max()), float(values.max())),
         worst_nearby=Nearby(welfare, rates.size, tolerance, lowest).worst(rates),
-        local_gain=_local_gain(nearby, rates, lowest),
+        local_gain=local_gain(nearby, rates, lowest),
         evaluations=welfare.evaluations - before,
     )
 
@@ -246,45 +244,25 @@ def _starts(brackets: int, restarts: int, lowest: float, rng: np.random.Generato
     return np.maximum(np.array(known[:restarts]), lowest)
 
 
-def _unit(welfare: Objective, starts: FloatArray) -> float:
+def _unit(welfare: BatchObjective, starts: FloatArray) -> float:
     """Return the spread of welfare over the starts and no tax."""
     values = welfare(np.concatenate([starts, np.zeros((1, starts.shape[1]))]))
     return float(np.ptp(values)) or 1.0
 
 
-def _pattern(
-    objective: Objective, point: FloatArray, *, step: float, smallest: float, lowest: float
-) -> FloatArray:
-    """Climb along the axes, and along the last successful move, with a shrinking step."""
-    axes = np.concatenate([np.eye(point.size), -np.eye(point.size)])
-    value = float(objective(point[None, :])[0])
-    ahead = np.zeros(point.size)
-    while step >= smallest:
-        around = np.clip(np.concatenate([point + step * axes, [point + ahead]]), lowest, 1.0)
-        values = objective(around)
-        best = int(values.argmax())
-        if values[best] > value:
-            ahead = around[best] - point + (0.5 * ahead if best < len(axes) else 0.0)
-            point, value = around[best], float(values[best])
-        else:
-            step /= 2.0
-            ahead = np.zeros(point.size)
-    return point
-
-
 def _polished(
-    welfare: Objective, nearby: Nearby, point: FloatArray, tolerance: float, lowest: float
+    welfare: BatchObjective, nearby: Nearby, point: FloatArray, tolerance: float, lowest: float
 ) -> FloatArray:
     """Climb on the exact welfare, then on the worst nearby, learning bad corners on the way."""
-    point = _pattern(welfare, point, step=32 * tolerance, smallest=tolerance / 2, lowest=lowest)
+    point, _ = pattern_search(welfare, point, step=32 * tolerance, smallest=tolerance / 2, lowest=lowest)
     for _ in range(6):
-        point = _pattern(nearby, point, step=4 * tolerance, smallest=tolerance / 4, lowest=lowest)
+        point, _ = pattern_search(nearby, point, step=4 * tolerance, smallest=tolerance / 4, lowest=lowest)
         if not nearby.learn(point):
             break
     return point
 
 
-def _local_gain(nearby: Nearby, point: FloatArray, lowest: float) -> float:
+def local_gain(nearby: Nearby, point: FloatArray, lowest: float) -> float:
     """Return what the best single-rate step of 0.001 to 10 points would add, at least 0."""
     steps = np.concatenate([np.geomspace(1e-5, 0.1, 9), -np.geomspace(1e-5, 0.1, 9)])
     moved = point + (steps[:, None, None] * np.eye(point.size)).reshape(-1, point.size)

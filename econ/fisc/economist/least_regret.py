@@ -54,12 +54,12 @@ class World:
     optimum: FloatArray
     gradient: Callable[[FloatArray], FloatArray] | None = None
 
-    def slope(self, rates: FloatArray) -> FloatArray:
-        """Return the derivative of welfare by each rate, shape (K,)."""
+    def slope(self, rates: FloatArray, lowest: float = 0.0) -> FloatArray:
+        """Return the derivative of welfare by each rate, none of which may fall below `lowest`, shape (K,)."""
         if self.gradient is not None:
             return np.asarray(self.gradient(rates))
         steps = STEP * np.eye(rates.size)
-        ahead, behind = np.clip(rates + steps, None, 1.0), np.clip(rates - steps, 0.0, None)
+        ahead, behind = np.clip(rates + steps, None, 1.0), np.clip(rates - steps, lowest, None)
         values = self.welfare(np.concatenate([ahead, behind]))
         return np.asarray((values[: rates.size] - values[rates.size :]) / np.diag(ahead - behind))
 
@@ -90,7 +90,7 @@ class LeastRegret:
 
 
 def least_regret(
-    worlds: Sequence[World], law: FloatArray, *, first: int = 0, lowest: float = 0.0
+    worlds: Sequence[World], at_law: FloatArray, *, first: int = 0, lowest: float = 0.0
 ) -> LeastRegret:
     """Find the rates whose worst regret over `worlds` is smallest.
 
@@ -98,8 +98,8 @@ def least_regret(
     ----------
     worlds : sequence of World
         At least one.
-    law : ndarray, shape (K,)
-        Rates in force, on the same brackets: regret 1.
+    at_law : ndarray, shape (worlds,)
+        Welfare of the law in force in each world: regret 1.
     first : int
         World that opens the list.
     lowest : float
@@ -126,11 +126,11 @@ def least_regret(
 
     >>> def world(best):
     ...     return World(f"best {best}", lambda rates: -((rates[:, 0] - best) ** 2), np.array([best]))
-    >>> safe = least_regret([world(0.2), world(0.6)], np.array([0.9]))
+    >>> safe = least_regret([world(0.2), world(0.6)], np.array([-0.49, -0.09]))      # the law is 0.9
     >>> safe.active, float(safe.rates[0].round(3)), safe.regrets.round(3).tolist()
     (('best 0.2', 'best 0.6'), 0.48, [0.16, 0.16])
     """
-    regret = _Regret(worlds, law)
+    regret = _Regret(worlds, at_law, lowest)
     optima = np.array([world.optimum for world in worlds])
     own = regret(optima)
     active = [first]
@@ -155,11 +155,11 @@ def least_regret(
 class _Regret:
     """Regret of rates in each world."""
 
-    def __init__(self, worlds: Sequence[World], law: FloatArray) -> None:
+    def __init__(self, worlds: Sequence[World], at_law: FloatArray, lowest: float) -> None:
         if not worlds:
             raise DataError("there is no world to be safe in; give at least one")
         self.worlds = worlds
-        at_law = np.array([float(world.welfare(law[None, :])[0]) for world in worlds])
+        self.lowest = lowest
         self.best = np.array([float(world.welfare(world.optimum[None, :])[0]) for world in worlds])
         self.gap = self.best - at_law
         for world, gap in zip(worlds, self.gap, strict=True):
@@ -178,7 +178,7 @@ class _Regret:
         return float((self.best[k] - self.worlds[k].welfare(rates[None, :])[0]) / self.gap[k])
 
     def slope(self, k: int, rates: FloatArray) -> FloatArray:
-        return np.asarray(-self.worlds[k].slope(rates) / self.gap[k])
+        return np.asarray(-self.worlds[k].slope(rates, self.lowest) / self.gap[k])
 
 
 def _safest(regret: _Regret, active: list[int], starts: list[FloatArray], lowest: float) -> FloatArray:
@@ -212,13 +212,13 @@ def _safest(regret: _Regret, active: list[int], starts: list[FloatArray], lowest
         ends.append(point)
     values = worst(np.array(ends))
     best = ends[int(values.argmin())]
-    span = 1.0 - lowest  # the search knows the unit box only
     kicked, _ = basin_hops(
-        lambda points: -worst(lowest + span * points),
-        (best - lowest) / span,
+        lambda points: -worst(points),
+        best,
         -float(values.min()),
         np.random.default_rng(0),
         hops=HOPS * best.size,
         smallest=1e-5,
+        lowest=lowest,
     )
-    return np.asarray(lowest + span * kicked)
+    return kicked

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
 
 from fisc.core import Provenance, Record, check_is, check_number, check_seed, check_whole, record, renamed
-from fisc.core.arrays import FloatArray
 from fisc.economist.criteria import Criterion, welfare
-from fisc.economist.objective import RobustWelfare, WelfareOfRates
+from fisc.economist.evolution_search import Progress, evolve_rates
+from fisc.economist.gradient_search import find_rates
+from fisc.economist.objective import WelfareOfRates
 from fisc.economist.options import CriterionName
 from fisc.economist.population import Workers
 from fisc.economist.response import respond
 from fisc.economist.schedule import TaxSchedule
-from fisc.economist.search import basin_hops, differential_evolution, pattern_search
 from fisc.report import Figure, Result, Section, Table
 
 if TYPE_CHECKING:
@@ -30,8 +27,8 @@ __all__ = ["Certificate", "Optimum", "optimal_schedule"]
 
 #: Change of each rate that the optimum must survive: one hundredth of a percentage point.
 TOLERANCE = 1e-4
-#: Beyond this many workers the restarts search a systematic sample; the last climb sees everybody.
-SEARCH_SAMPLE = 2_000
+#: Sorted workers beyond which welfare is smooth enough for a gradient to lead to the top.
+LARGE = 20_000
 #: Two restarts agree if they differ by less than this share of the spread between no tax and the best.
 AGREEMENT = 1e-3
 
@@ -95,18 +92,22 @@ class Optimum(Result):
         Welfare of `schedule` when the workers answer exactly.
     criterion : str
         What was maximised.
+    path : str
+        How welfare was computed: by sums over sorted workers, or by asking every worker, and why.
     """
 
     schedule: TaxSchedule
     welfare: float
     certificate: Certificate
     criterion: str
+    path: str
     provenance: Provenance = field(compare=False)
 
     def summary(self) -> str:
         """Return welfare, the rates and the certificate."""
         head = f"welfare ({self.criterion}) {self.welfare:,.8g}"
-        return "\n".join([head, self.schedule.summary(), self.certificate.summary()])
+        how = f"Welfare by {self.path}." if self.path else ""
+        return "\n".join([head, self.schedule.summary(), self.certificate.summary(), how])
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each bracket, as `TaxSchedule.to_frame`."""
@@ -138,13 +139,17 @@ def optimal_schedule(
     n_jobs: int = 1,
     restarts: int = 4,
     tolerance: float = TOLERANCE,
+    lowest_rate: float = 0.0,
+    progress: Progress | None = None,
 ) -> Optimum:
     """Find the rates that maximise welfare when every worker answers exactly.
 
-    Independent restarts of differential evolution, each followed by basin hopping and pattern
-    search; the best is then moved to where it keeps its value if any rate changes by `tolerance`.
-    The supremum itself is often a knife's edge, where a worker is just indifferent between two
-    brackets, and no tax code states a rate to eight digits.
+    Where more than 20,000 workers differ in one number only (they share the cost of hours, or nobody
+    reaches the cap), welfare is smooth and known in microseconds: the gradient is climbed from several
+    starts, and the whole population is seen. Otherwise independent restarts of differential evolution,
+    each followed by basin hopping and pattern search. The best is then moved to where it keeps its
+    value if any rate changes by `tolerance`. The supremum itself is often a knife's edge, where a worker
+    is just indifferent between two brackets, and no tax code states a rate to eight digits.
 
     Parameters
     ----------
@@ -162,6 +167,10 @@ def optimal_schedule(
         At least 1.
     tolerance : float
         Change of each rate that the schedule must survive, in (0, 0.05].
+    lowest_rate : float
+        Smallest marginal rate, in [-1, 0]; below 0 for credits that grow with earnings.
+    progress : callable, optional
+        Called with what is done, searches done and searches in all.
 
     Returns
     -------
@@ -183,121 +192,53 @@ def optimal_schedule(
     tolerance = check_number(
         "tolerance", tolerance, above=0, most=0.05, what="a change of each rate, a number"
     )
+    lowest_rate = check_number("lowest_rate", lowest_rate, least=-1, most=0)
     random_state = check_seed("random_state", random_state)
     check_whole("n_jobs", n_jobs)
     check_is("workers", workers, Workers, how="build them with Workers(...) or Workers.sample(...)")
-    objective = WelfareOfRates(workers, edges, criterion)
-    searched = objective
-    if workers.n > SEARCH_SAMPLE:
-        searched = WelfareOfRates(*_systematic_sample(workers, objective))
-    streams = np.random.SeedSequence(random_state).spawn(restarts)
-    found = Parallel(n_jobs=n_jobs)(
-        delayed(_restart)(searched, np.random.default_rng(stream)) for stream in streams
-    )
-    evaluations = sum(count for _, _, count in found)
-    values = tuple(float(value) for _, value, _ in found)
-
-    grid_best, grid_step, candidates = None, None, [point for point, _, _ in found]
-    if (objective.edges.size <= 3) and workers.n <= SEARCH_SAMPLE:
-        grid_point, grid_best, grid_step = _exhaustive(objective)
-        candidates.append(grid_point)
-    candidates.sort(key=lambda point: -float(objective(point[None, :])[0]))
-
-    # A little wider than asked, so that rounding the rates to six digits stays inside.
-    robust = RobustWelfare(objective, tolerance + 1e-6)
-    rng = np.random.default_rng(np.random.SeedSequence(random_state).spawn(restarts + 1)[-1])
-    few = workers.n <= SEARCH_SAMPLE
-    polished = [_made_robust(robust, point, tolerance, rng, kicks=8 * few) for point in candidates[: 1 + few]]
-    point = np.round(max(polished, key=robust.worst_nearby), 6)
-
-    schedule = TaxSchedule(objective.edges, point)
+    objective = WelfareOfRates(workers, edges, criterion, lowest_rate=lowest_rate)
+    fast = objective.sorted
+    if fast is not None and fast.has_gradient and workers.n > LARGE:
+        rng = np.random.default_rng(np.random.SeedSequence(random_state))
+        found = find_rates(fast, rng=rng, restarts=restarts, tolerance=tolerance, lowest=lowest_rate)
+        grid_best = grid_step = None
+    else:
+        found, grid_best, grid_step = evolve_rates(
+            objective, random_state, restarts=restarts, tolerance=tolerance, n_jobs=n_jobs, progress=progress
+        )
+    schedule = TaxSchedule(objective.edges, found.rates, lowest=lowest_rate)
     value = welfare(respond(workers, schedule), workers, objective.criterion)
-    none = float(objective(np.zeros((1, point.size)))[0])
-    best_restart = max(values)
-    spread = abs(best_restart - none) * AGREEMENT
+    none = float(objective(np.zeros((1, found.rates.size)))[0])
+    best = max(found.restarts)
+    spread = abs(best - none) * AGREEMENT
     certificate = Certificate(
-        restarts=values,
-        agreeing=sum(best_restart - v <= spread for v in values),
-        supremum=max(value, float(objective(np.array(candidates)).max())),
-        worst_nearby=RobustWelfare(objective, tolerance).worst_nearby(point),
+        restarts=found.restarts,
+        agreeing=sum(best - end <= spread for end in found.restarts),
+        supremum=max(value, found.supremum),
+        worst_nearby=found.worst_nearby,
         tolerance=tolerance,
-        local_gain=_local_gain(robust, point),
+        local_gain=found.local_gain,
         grid_best=grid_best,
         grid_step=grid_step,
-        evaluations=evaluations + objective.evaluations,
+        evaluations=found.evaluations,
     )
+    inputs = {"skill": workers.skill, "cost": workers.cost, "edges": objective.edges}
+    if workers.weights is not None:
+        inputs["weights"] = workers.weights
     return Optimum(
         schedule=schedule,
         welfare=value,
         certificate=certificate,
         criterion=objective.criterion.name,
+        path=objective.path,
         provenance=record(
-            options={"restarts": restarts, "tolerance": tolerance, "gamma": objective.criterion.gamma},
-            inputs={"skill": workers.skill, "cost": workers.cost, "edges": objective.edges},
+            options={
+                "restarts": restarts,
+                "tolerance": tolerance,
+                "gamma": objective.criterion.gamma,
+                "lowest_rate": lowest_rate,
+            },
+            inputs=inputs,
             seed=random_state,
         ),
     )
-
-
-def _systematic_sample(workers: Workers, objective: WelfareOfRates) -> tuple[Workers, FloatArray, Criterion]:
-    """Return every n/m-th worker by skill, with welfare weights that fit them."""
-    order = np.argsort(workers.skill, kind="stable")
-    picks = order[((np.arange(SEARCH_SAMPLE) + 0.5) * workers.n / SEARCH_SAMPLE).astype(np.intp)]
-    rule = objective.criterion
-    if rule.name == "weighted":
-        rule = Criterion("weighted", weights=objective.weights[picks])
-    return workers.subset(picks), objective.edges, rule
-
-
-def _restart(objective: WelfareOfRates, rng: np.random.Generator) -> tuple[FloatArray, float, int]:
-    """Search once from random schedules; return the point, its welfare and the evaluations spent."""
-    objective = copy.copy(objective)  # counts for itself, in this process or another
-    objective.evaluations = 0
-    dims = objective.edges.size
-    size = 16 + 6 * dims
-    start = rng.uniform(size=(size, dims))
-    start[: size // 4] = rng.uniform(size=(size // 4, 1))  # some flat schedules
-    start[size // 4 : size // 2].sort(axis=1)  # some progressive ones
-    points, values = differential_evolution(objective, start, rng, generations=20 + 20 * dims)
-    point, _ = pattern_search(objective, points[int(values.argmax())], step=0.05, smallest=1e-6)
-    value = float(objective(point[None, :])[0])
-    point, value = basin_hops(objective, point, value, rng, hops=6 * dims, smallest=1e-7)
-    return point, value, objective.evaluations
-
-
-def _exhaustive(objective: WelfareOfRates) -> tuple[FloatArray, float, float]:
-    """Evaluate a full grid; return its best point, that welfare and the spacing."""
-    dims = objective.edges.size
-    points = {1: 1001, 2: 201, 3: 41}[dims]
-    axis = np.linspace(0.0, 1.0, points)
-    grid = np.array(list(itertools.product(axis, repeat=dims)))
-    values = objective(grid)
-    best = int(values.argmax())
-    return grid[best], float(values[best]), float(axis[1])
-
-
-def _made_robust(
-    robust: RobustWelfare, point: FloatArray, tolerance: float, rng: np.random.Generator, *, kicks: int
-) -> FloatArray:
-    """Climb in robust welfare, learning bad corners on the way, until none is left (or 12 are known)."""
-    point, value = pattern_search(robust, point, step=64 * tolerance, smallest=tolerance / 8)
-    for round_ in range(12):
-        for scale in np.geomspace(0.02, 4 * tolerance, kicks if round_ == 0 else kicks // 4):
-            kicked = np.clip(point + rng.normal(0.0, scale, point.size), 0.0, 1.0)
-            trial, trial_value = pattern_search(robust, kicked, step=scale, smallest=tolerance / 8)
-            if trial_value > value:
-                point, value = trial, trial_value
-        if not robust.learn_corner(point):
-            break
-        point, value = pattern_search(robust, point, step=8 * tolerance, smallest=tolerance / 8)
-    return point
-
-
-def _local_gain(robust: RobustWelfare, point: FloatArray) -> float:
-    """Return what the best single-rate step of 0.001 to 10 points would add, at least 0."""
-    steps = np.concatenate([np.geomspace(1e-5, 0.1, 9), -np.geomspace(1e-5, 0.1, 9)])
-    moved = np.repeat(point[None, :], steps.size * point.size, axis=0)
-    for k in range(point.size):
-        moved[k * steps.size : (k + 1) * steps.size, k] += steps
-    values = robust(np.concatenate([point[None, :], np.clip(moved, 0.0, 1.0)]))
-    return float(max(0.0, values[1:].max() - values[0]))

@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtr
 
 from fisc.core import (
     DataError,
@@ -29,10 +29,12 @@ from fisc.core.arrays import FloatArray
 from fisc.core.frames import TableLike, as_frame
 from fisc.data import GB2
 from fisc.economist.arrays import checked_array, checked_weights, person_quantile
+from fisc.economist.earnings import acs_quantile
 from fisc.economist.inversion import Inversion, free_income_at_rates, invert_schedule, skill_and_cost
 from fisc.economist.options import DEFAULT_POPULATION, Calibration, ObservedCalibration, Population
 from fisc.economist.personas import Persona, draw_personas
 from fisc.economist.schedule import TaxSchedule
+from fisc.economist.sorted_population import SortedPopulation, why_not_sorted
 
 __all__ = ["STANDARD_HOURS", "Workers", "calibrated_cost", "sample_incomes"]
 
@@ -42,11 +44,6 @@ STANDARD_HOURS = 40.0
 STEEPEST = 100.0
 #: Cost of the source paper. At United States incomes it leaves 9 workers in 10 at the cap.
 PAPER_COST = 5e-4
-
-# Our own rounded anchors for the annual earnings of workers in the United States of about 2023
-# (probability, income); between them log income is linear in the normal score.
-_ACS_PROBABILITY = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
-_ACS_INCOME = (1_500.0, 5_500.0, 11_000.0, 27_000.0, 50_000.0, 85_000.0, 140_000.0, 195_000.0, 420_000.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -171,7 +168,10 @@ class Workers:
         max_hours: float = 100.0,
         hours_grid: npt.ArrayLike | None = None,
     ) -> Workers:
-        """Draw a population.
+        """Draw a population that earns what people in the United States earn, under the tax they pay.
+
+        Incomes are drawn from a published distribution, and turned into the workers who choose them under
+        the federal schedule of 2024 (single filers, no deduction); see `from_frame`.
 
         Parameters
         ----------
@@ -179,11 +179,14 @@ class Workers:
             Number of workers.
         population : {"gb2", "acs"}
             ``"gb2"``: the four-parameter distribution that the source paper fitted to ACS 2023
-            incomes. ``"acs"``: rounded quantiles of workers' earnings, thinner at the bottom.
+            incomes. ``"acs"``: rounded quantiles of workers' earnings with a Pareto tail, thinner at the
+            bottom.
         random_state : int
             Same seed, same workers.
         calibration : {"common", "individual", "paper"}
-            Cost of hours, see `calibrated_cost`.
+            How an income is made of skill and cost of hours: see `from_frame`. ``"paper"`` takes income for
+            skill, as the source paper does, and 0.0005 for the cost, which leaves nine in ten at the cap;
+            for replication only.
         personas : bool
             If true, each worker also gets an occupation, age and sex that agree with the income.
         delta, max_hours, hours_grid
@@ -195,19 +198,24 @@ class Workers:
 
         Examples
         --------
+        >>> from fisc.economist import respond
         >>> workers = Workers.sample(1000, random_state=1)
-        >>> bool(30_000 < 40 * np.median(workers.skill) < 50_000)
+        >>> bool(30_000 < np.median(respond(workers, TaxSchedule.us_federal(2024)).income) < 50_000)
         True
         """
         check_option("calibration", calibration, get_args(Calibration))
         delta = _checked_delta(delta)
+        max_hours = check_number("max_hours", max_hours, above=0, what="a number of weekly hours")
         rng = np.random.default_rng(check_seed("random_state", random_state))
         income = sample_incomes(n, population, rng)
-        skill = income / STANDARD_HOURS
         drawn = None
         if check_option("personas", personas, (False, True)):
             drawn = draw_personas(income, rng)
-        cost = calibrated_cost(skill, TaxSchedule.us_federal(2024), calibration, delta=delta)
+        if calibration == "paper":
+            return cls(income / STANDARD_HOURS, PAPER_COST, delta, max_hours, hours_grid, drawn)
+        law = TaxSchedule.us_federal(2024)
+        found = invert_schedule(income, law.edges, law.rates, delta)
+        skill, cost = skill_and_cost(found, delta, max_hours, calibration=calibration)
         return cls(skill, cost, delta, max_hours, hours_grid, drawn)
 
     @classmethod
@@ -346,6 +354,17 @@ class Workers:
         """Factor Q = c s^-delta: the disutility of earning z is ``Q z ** delta``, shape (n,)."""
         return self.cost * self.skill**-self.delta
 
+    @cached_property
+    def sorted_people(self) -> SortedPopulation:
+        """The workers in the order of their one type, where `why_not_sorted` finds no reason against it."""
+        people = (self.skill, self.cost, self.delta, self.max_hours)
+        return SortedPopulation.of(*people, weights=self.weights)
+
+    def why_not_sorted(self, lowest_rate: float = 0.0) -> str | None:
+        """Return why the workers differ in more than one number at rates from `lowest_rate` on, or None."""
+        people = (self.skill, self.cost, self.delta, self.max_hours)
+        return why_not_sorted(*people, hours_grid=self.hours_grid, lowest_rate=lowest_rate)
+
     def subset(self, index: npt.ArrayLike) -> Workers:
         """Return the workers at `index`, positions or a truth value for each, in that order."""
         rows = np.arange(self.n)[np.asarray(index)]
@@ -353,6 +372,15 @@ class Workers:
         weights = None if self.weights is None else self.weights[rows]
         people = (self.skill[rows], self.cost[rows])
         return Workers(*people, self.delta, self.max_hours, self.hours_grid, personas, weights=weights)
+
+    def spread_evenly(self, people: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
+        """Return positions of every so-many-th of the people by skill, and how many of `people` each stands for."""
+        order = np.argsort(self.skill, kind="stable")
+        weights = np.ones(self.n) if self.weights is None else self.weights
+        reached = np.cumsum(weights[order])
+        places = np.searchsorted(reached, (np.arange(people) + 0.5) * reached[-1] / people, side="right")
+        picks, counts = np.unique(order[places], return_counts=True)
+        return picks, counts.astype(np.float64)
 
     def with_weights(self, weights: npt.ArrayLike | None) -> Workers:
         """Return the same workers, standing for other numbers of people, shape (n,)."""
@@ -450,16 +478,9 @@ def calibrated_cost(
 
 
 def sample_incomes(n: int, population: Population, rng: np.random.Generator) -> FloatArray:
-    """Draw annual incomes at 40 hours a week, shape (n,); see `Workers.sample`."""
+    """Draw annual incomes as they are observed, shape (n,); see `Workers.sample`."""
     check_option("population", population, get_args(Population))
     n = check_whole("n", n, least=1)
     if population == "gb2":
         return GB2.us_2023().sample(n, rng)
-    knots = ndtri(np.array(_ACS_PROBABILITY))
-    logs = np.log(np.array(_ACS_INCOME))
-    score = rng.standard_normal(n)
-    inner = np.interp(score, knots, logs)
-    below = logs[0] + (score - knots[0]) * (logs[1] - logs[0]) / (knots[1] - knots[0])
-    above = logs[-1] + (score - knots[-1]) * (logs[-1] - logs[-2]) / (knots[-1] - knots[-2])
-    logs_of_all = np.where(score < knots[0], below, np.where(score > knots[-1], above, inner))
-    return np.asarray(np.exp(logs_of_all))
+    return acs_quantile(ndtr(rng.standard_normal(n)))

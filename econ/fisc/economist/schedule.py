@@ -39,11 +39,13 @@ class TaxSchedule(Record):
         Lower edge of each bracket, annual income, strictly increasing, the first one 0.
     rates : array_like, shape (K,)
         Marginal rate of each bracket, a fraction between 0 and 1 (not a percentage).
+    lowest : float
+        Smallest rate that is allowed, in [-1, 0]: below 0 for credits that grow with earnings.
 
     Raises
     ------
     DataError
-        If edges are not increasing from 0, rates leave [0, 1], or the lengths disagree.
+        If edges are not increasing from 0, rates leave [lowest, 1], or the lengths disagree.
 
     Examples
     --------
@@ -56,8 +58,10 @@ class TaxSchedule(Record):
 
     edges: FloatArray
     rates: FloatArray
+    lowest: float = 0.0
 
-    def __init__(self, edges: npt.ArrayLike, rates: npt.ArrayLike) -> None:
+    def __init__(self, edges: npt.ArrayLike, rates: npt.ArrayLike, *, lowest: float = 0.0) -> None:
+        lowest = check_number("lowest", lowest, least=-1, most=0) + 0.0  # -0 too
         edges_ = checked_array("edges", edges, what="the lower edges of the brackets (the last one is open)")
         rates_ = checked_array("rates", rates, what="marginal rates between 0 and 1")
         if edges_.size == 0:
@@ -79,16 +83,19 @@ class TaxSchedule(Record):
                 f"{edges_.size} edges but {rates_.size} rates; give one rate for each lower edge "
                 "(the last bracket is open: leave infinity out)"
             )
-        outside = np.flatnonzero((rates_ < 0.0) | (rates_ > 1.0))
+        outside = np.flatnonzero((rates_ < lowest) | (rates_ > 1.0))
         if outside.size:
             hint = "; rates are fractions, divide percentages by 100" if rates_.max() > 1.5 else ""
+            if not hint and -1.0 <= rates_[outside[0]] < 0.0:
+                hint = "; credits on earnings need lowest, the smallest rate that is allowed"
             raise DataError(
-                f"rates must lie in [0, 1], got {rates_[outside[0]]:g} in bracket {outside[0] + 1}{hint}"
+                f"rates must lie in [{lowest:g}, 1], got {rates_[outside[0]]:g} in bracket {outside[0] + 1}{hint}"
             )
         edges_.flags.writeable = False
         rates_.flags.writeable = False
         object.__setattr__(self, "edges", edges_)
         object.__setattr__(self, "rates", rates_)
+        object.__setattr__(self, "lowest", lowest)
 
     @classmethod
     def us_federal(
@@ -162,7 +169,7 @@ class TaxSchedule(Record):
 
     def with_rates(self, rates: npt.ArrayLike) -> TaxSchedule:
         """Return a schedule with the same edges and other rates."""
-        return TaxSchedule(self.edges, rates)
+        return TaxSchedule(self.edges, rates, lowest=self.lowest)
 
     @overload
     def tax(self, income: float) -> float: ...

@@ -1,4 +1,4 @@
-"""Derivative-free search in the unit box: differential evolution, pattern search, CMA-ES."""
+"""Derivative-free search in a box [lowest, 1]: differential evolution, pattern search, CMA-ES (from 0)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from fisc.core.arrays import FloatArray
 
 __all__ = ["CMAES", "BatchObjective", "basin_hops", "differential_evolution", "pattern_search"]
 
-#: Value of each row of a (P, K) array of points in [0, 1]; larger is better. Shape (P,).
+#: Value of each row of a (P, K) array of points of the box; larger is better. Shape (P,).
 BatchObjective = Callable[[FloatArray], FloatArray]
 
 
 def differential_evolution(
-    objective: BatchObjective, start: FloatArray, rng: np.random.Generator, *, generations: int
+    objective: BatchObjective,
+    start: FloatArray,
+    rng: np.random.Generator,
+    *,
+    generations: int,
+    lowest: float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Improve a population of points by differences between its members.
 
-    From a first population (P, K), P >= 5, in [0, 1]; each of the `generations` takes P evaluations.
+    From a first population (P, K), P >= 5, in [lowest, 1]; each of the `generations` takes P evaluations.
     Returns the last population and its values, shapes (P, K) and (P,).
 
     References
@@ -38,7 +43,8 @@ def differential_evolution(
         scale = rng.uniform(0.3, 0.9, size=(size, 1))
         mutant = points + scale * (guide - points) + scale * (first - second)
         # Where a mutant leaves the box, halve the way from its parent to the wall.
-        mutant = np.where(mutant < 0.0, points / 2.0, np.where(mutant > 1.0, (points + 1.0) / 2.0, mutant))
+        mutant = np.where(mutant < lowest, (points + lowest) / 2.0, mutant)
+        mutant = np.where(mutant > 1.0, (points + 1.0) / 2.0, mutant)
         cross = rng.uniform(size=(size, dims)) < rng.uniform(0.3, 1.0, size=(size, 1))
         cross[np.arange(size), rng.integers(dims, size=size)] = True
         trial = np.where(cross, mutant, points)
@@ -49,7 +55,7 @@ def differential_evolution(
 
 
 def pattern_search(
-    objective: BatchObjective, point: FloatArray, *, step: float, smallest: float
+    objective: BatchObjective, point: FloatArray, *, step: float, smallest: float, lowest: float = 0.0
 ) -> tuple[FloatArray, float]:
     """Climb from a point (K,) along the axes, and along the last successful move, with a shrinking step."""
     dims = point.size
@@ -57,8 +63,8 @@ def pattern_search(
     value = float(objective(point[None, :])[0])
     last = np.zeros(dims)
     while step >= smallest:
-        around = np.clip(point + step * axes, 0.0, 1.0)
-        ahead = np.clip(point + last, 0.0, 1.0)
+        around = np.clip(point + step * axes, lowest, 1.0)
+        ahead = np.clip(point + last, lowest, 1.0)
         values = objective(np.concatenate([around, ahead[None, :]]))
         best = int(values.argmax())
         if values[best] > value:
@@ -79,6 +85,7 @@ def basin_hops(
     *,
     hops: int,
     smallest: float,
+    lowest: float = 0.0,
 ) -> tuple[FloatArray, float]:
     """Kick some coordinates of a point (K,), climb again, keep what is better.
 
@@ -88,13 +95,12 @@ def basin_hops(
     for scale in np.geomspace(0.3, 0.003, hops):
         moved = rng.uniform(size=dims) < max(0.4, 1.0 / dims)
         moved[rng.integers(dims)] = True
-        kicked = np.clip(point + moved * rng.normal(0.0, scale, dims), 0.0, 1.0)
-        trial, trial_value = pattern_search(
-            objective, kicked, step=scale, smallest=max(smallest, scale / 500)
-        )
+        kicked = np.clip(point + moved * rng.normal(0.0, scale, dims), lowest, 1.0)
+        end = max(smallest, scale / 500)
+        trial, trial_value = pattern_search(objective, kicked, step=scale, smallest=end, lowest=lowest)
         if trial_value > value:
             point, value = trial, trial_value
-    return pattern_search(objective, point, step=1e-3, smallest=smallest)
+    return pattern_search(objective, point, step=1e-3, smallest=smallest, lowest=lowest)
 
 
 @dataclass
