@@ -3,8 +3,9 @@
     python benchmarks/economist.py [--short] [--json FILE] [--only PART]
 
 Everything is measured in this run, in CPU seconds of one thread. The floor is a plain Python loop over
-workers that solves the same problem: the way one writes it first, and the tightest we know. The stored
-optima are those of tests/economist/vectors.
+workers that solves the same problem: the way one writes it first, and the tightest we know. Welfare by sums
+over sorted workers is measured beside the kernel that asks each, on the same schedules. The stored optima are
+those of tests/economist/vectors.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from fisc.economist import (
     saez_schedule,
     welfare,
 )
+from fisc.economist.objective import WelfareOfRates
 from fisc.economist.population import calibrated_cost
 from fisc.economist.scripts import rule_of_thumb
 from fisc.economist.workers import LanguageWorkers, Memory
@@ -37,6 +39,10 @@ from fisc.llm import Client, ScriptedModel
 
 VECTORS = Path(__file__).resolve().parents[1] / "tests" / "economist" / "vectors"
 CALIBRATIONS = {"calib": "common", "invert": "individual", "paper": "paper"}
+TITLES = {
+    "sorted": "sorted: one welfare of a million weighted workers, seven brackets, CPU time",
+    "large": "large: optima of a million weighted workers, with their certificates",
+}
 REFERENCE_TOKENS = 5_400  # a worker-step of the reference, four characters a token
 
 
@@ -139,6 +145,64 @@ def speed(short: bool) -> dict[str, Any]:
     }
 
 
+def sorted_welfare(short: bool) -> list[dict[str, Any]]:
+    """Measure one welfare of a weighted population by sums over sorted workers, and by asking each."""
+    n = 1_000_000
+    rng = np.random.default_rng(0)
+    edges = TaxSchedule.us_federal(2024).edges
+    policies = rng.uniform(size=(20 if short else 100, 7))
+    rows = []
+    for population in ("gb2", "acs"):
+        workers = Workers.sample(n, population).with_weights(rng.uniform(0.5, 2.0, n))
+        start = time.process_time()
+        _ = workers.sorted_people.mass_sums, workers.sorted_people.moments
+        prepared = time.process_time() - start
+        for criterion in ("inverse_income", "log", "crra", "rawls", "paper_live"):
+            objective = WelfareOfRates(workers, edges, criterion)
+            fast = cpu(lambda objective=objective: objective(policies), 5) / len(policies)
+            few = policies[: 5 if short else 20]
+            slow = cpu(lambda objective=objective, few=few: objective.by_asking(few), 1) / len(few)
+            apart = np.abs(objective(few) / objective.by_asking(few) - 1.0).max()
+            rows.append(
+                {
+                    "case": f"1 M workers, {population}, {criterion}",
+                    "sorted, us": 1e6 * fast,
+                    "asking, us": 1e6 * slow,
+                    "ratio": slow / fast,
+                    "apart, 1e-15": 1e15 * float(apart),
+                    "sorting, s": prepared,
+                }
+            )
+    return rows
+
+
+def large_optima(short: bool) -> list[dict[str, Any]]:
+    """Solve a million weighted workers, on the brackets of US law and on fifty."""
+    n = 1_000_000
+    us = TaxSchedule.us_federal(2024).edges
+    many = np.concatenate([[0.0], np.geomspace(2_000.0, 1_000_000.0, 49)])
+    rows = []
+    for population in ("gb2", "acs"):
+        weights = np.random.default_rng(1).uniform(0.5, 2.0, n)
+        workers = Workers.sample(n, population).with_weights(weights)
+        for criterion in ("inverse_income",) if short else ("inverse_income", "log", "rawls"):
+            for edges in (us, many):
+                start = time.process_time()
+                best = optimal_schedule(workers, edges, criterion)
+                seconds = time.process_time() - start
+                proof = best.certificate
+                rows.append(
+                    {
+                        "case": f"1 M workers, {population}, {criterion}, {edges.size} brackets",
+                        "CPU seconds": seconds,
+                        "agreeing": float(proof.agreeing),
+                        "local gain": proof.local_gain,
+                        "schedules": float(proof.evaluations),
+                    }
+                )
+    return rows
+
+
 def stored_cases() -> list[tuple[dict[str, Any], Workers]]:
     """Return the usable stored cases with their workers."""
     stored = json.loads((VECTORS / "stackelberg_cases.json").read_text())
@@ -235,7 +299,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="half a minute instead of several")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    parser.add_argument("--only", choices=("speed", "optima", "planners", "tokens"), help="one part")
+    parser.add_argument(
+        "--only", choices=("speed", "sorted", "large", "optima", "planners", "tokens"), help="one part"
+    )
     options = parser.parse_args()
     found: dict[str, Any] = {}
     if options.only in (None, "speed"):
@@ -246,6 +312,10 @@ def main() -> None:
         found["tokens"] = tokens()
         for name, value in found["tokens"].items():
             print(f"{name:45s} {value:12.1f}")
+    for name, part in (("sorted", sorted_welfare), ("large", large_optima)):
+        if options.only in (None, name):
+            found[name] = part(options.short)
+            print(f"\n{TITLES[name]}\n{table(found[name])}")
     for name, part in (("optima", optima), ("planners", planners)):
         if options.only in (None, name):
             found[name] = part(options.short)

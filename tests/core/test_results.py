@@ -26,6 +26,7 @@ from hypothesis.extra import numpy as hnp
 from fisc.core import DataError, Provenance, Record, Result, json_schema, record
 from fisc.core.arrays import BoolArray, Float32Array, FloatArray, IntArray, ObjectArray
 from fisc.core.encoding import check_depth, plain, restore, structure
+from fisc.core.result import LATER
 
 
 class Side(enum.Enum):
@@ -228,6 +229,19 @@ def test_a_record_written_by_hand_needs_no_schema_and_a_result_does() -> None:
     assert Band.from_dict({"level": 0.9, "limits": [[0, 1]]}).limits.dtype == np.float32
     with pytest.raises(DataError, match="have no schema; expected"):
         Inner.from_dict({"value": 1.0})
+
+
+def test_data_from_before_a_field_came_are_read_with_its_default() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Wide(Record):
+        low: float
+        high: float = dataclasses.field(default=1.0, metadata=LATER)
+        name: str = "none"
+
+    assert Wide.from_dict({"low": 0.5, "name": "a"}) == Wide(0.5, 1.0, "a")
+    assert Wide.from_dict({"low": 0.5, "high": 2.0, "name": "a"}).high == 2.0
+    with pytest.raises(DataError, match="Wide lacks name"):
+        Wide.from_dict({"low": 0.5})
 
 
 def changed(**values: object) -> dict[str, object]:

@@ -50,7 +50,10 @@ def test_flat_rate_is_the_formula_also_where_it_is_negative(favour: float, elast
 
 def test_utilitarians_neither_tax_nor_pay_for_work() -> None:
     welfare = objective(
-        Workers.sample(5_000, seed=1), [0.0, 20_000.0, 60_000.0], "utilitarian", lowest_rate=-0.5
+        Workers.sample(5_000, seed=1, max_hours=1000.0),
+        [0.0, 20_000.0, 60_000.0],
+        "utilitarian",
+        lowest_rate=-0.5,
     )
     assert np.abs(found(welfare, lowest=-0.5).rates).max() < 2e-3
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from fisc.core.errors import DataError
 from fisc.economist import TaxSchedule, Workers, optimal_schedule
+from fisc.economist.earnings import ACS_INCOME, ACS_PROBABILITY
 from fisc.economist.gradient_search import find_rates
 from fisc.economist.least_regret import World, least_regret
 from fisc.economist.objective import WelfareOfRates
@@ -20,7 +22,12 @@ ELASTICITIES = (0.1, 0.15, 0.25, 0.4, 0.6, 0.8)
 
 def observed_at_forty_hours(elasticity: float, n: int = 800) -> Workers:
     """Return people of given incomes at 40 hours, for whom these hours are right under the law in force."""
-    skill = Workers.sample(n, "acs", seed=0, calibration="paper").skill
+    knots, logs = ndtri(np.array(ACS_PROBABILITY)), np.log(np.array(ACS_INCOME))
+    score = np.random.default_rng(0).standard_normal(n)
+    above = logs[-1] + (score - knots[-1]) * (logs[-1] - logs[-2]) / (knots[-1] - knots[-2])  # lognormal
+    below = logs[0] + (score - knots[0]) * (logs[1] - logs[0]) / (knots[1] - knots[0])
+    inner = np.interp(score, knots, logs)
+    skill = np.exp(np.where(score < knots[0], below, np.where(score > knots[-1], above, inner))) / 40.0
     delta = 1.0 + 1.0 / elasticity
     keep = 1.0 - LAW.marginal_rate(40.0 * skill)
     return Workers(skill, keep * skill / (delta * 40.0 ** (delta - 1.0)), delta)

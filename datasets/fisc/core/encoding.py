@@ -371,13 +371,17 @@ def _dataclass(converter: cattrs.Converter, value: Json, kind: type) -> Any:
 
 
 def check_fields(value: Mapping[str, Json], kind: type) -> list[str]:
-    """Return the names of the fields of a dataclass, or raise if `value` has others or lacks some."""
+    """Return the names of the fields of a dataclass in `value`, or raise if it has others or lacks some.
+
+    Fields that came later (``metadata=LATER``) may be missing; they keep their defaults.
+    """
     names = field_names(kind)
-    if missing := [name for name in names if name not in value]:
+    later = {field.name for field in dataclasses.fields(kind) if "later" in field.metadata}
+    if missing := [name for name in names if name not in value and name not in later]:
         raise DataError(f"{kind.__name__} lacks {', '.join(missing[:5])}")
     if unknown := [str(key) for key in value if key not in names]:
         raise DataError(f"{kind.__name__} has no field {', '.join(unknown[:5])}")
-    return names
+    return [name for name in names if name in value]
 
 
 def _first(error: BaseException) -> str:

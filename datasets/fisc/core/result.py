@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from fisc.core.printing import PrintTable
 
-__all__ = ["Record", "Result"]
+__all__ = ["LATER", "Record", "Result"]
+
+#: Metadata of a field with a default that came after data were written: who lacks it is read with the default.
+LATER: Mapping[str, bool] = {"later": True}
 
 # Fields that a reader of a table wants to know, in the order in which they are told.
 _FACTS = (

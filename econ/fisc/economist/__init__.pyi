@@ -38,3 +38,9 @@ from .saez import saez_schedule as saez_schedule
 from .schedule import TaxSchedule as TaxSchedule
 from .simulation import Estimate as Estimate
 from .simulation import Simulation as Simulation
+from .theory import LognormalPareto as LognormalPareto
+from .theory import Mirrlees as Mirrlees
+from .theory import bracket_rates as bracket_rates
+from .theory import flat_rate as flat_rate
+from .theory import mirrlees as mirrlees
+from .theory import top_rate as top_rate

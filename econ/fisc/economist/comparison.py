@@ -13,10 +13,11 @@ from fisc.core import DataError, Provenance, check_option, check_seed, check_who
 from fisc.core.arrays import FloatArray
 from fisc.economist.arrays import mean_by_decile, person_mean
 from fisc.economist.baselines import baseline_schedules
-from fisc.economist.config import SimulationConfig
+from fisc.economist.config import ModelConfig, SimulationConfig
 from fisc.economist.criteria import Criterion, criterion_of, gap_closed, welfare
+from fisc.economist.evolution_search import Progress
 from fisc.economist.optimum import Optimum, optimal_schedule
-from fisc.economist.options import ComparedPlanner, CriterionName
+from fisc.economist.options import CriterionName, PlannerName
 from fisc.economist.plots import (
     plot_gains,
     plot_hours_density,
@@ -202,13 +203,15 @@ def compare(
     workers: Workers,
     criterion: CriterionName | Criterion = "inverse_income",
     *,
-    planners: Sequence[ComparedPlanner] = ("bayesian",),
+    planners: Sequence[PlannerName] = ("bayesian",),
     years: int = 20,
     extra: Mapping[str, TaxSchedule] | None = None,
     random_state: int = 0,
     seeds: int = 1,
     n_jobs: int = 1,
     restarts: int = 4,
+    model: ModelConfig | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Compare baselines, planners and the optimum on US brackets.
 
@@ -218,8 +221,8 @@ def compare(
         The population.
     criterion : str or Criterion
         See `fisc.economist.welfare`.
-    planners : sequence of {"bayesian", "gp", "cmaes", "hill", "random"}
-        Each governs for `years`.
+    planners : sequence of {"bayesian", "gp", "cmaes", "hill", "random", "fixed", "language", "elected"}
+        Each governs for `years`; see `SimulationConfig`.
     years : int
         Length of the planners' term.
     extra : mapping of str to TaxSchedule, optional
@@ -230,6 +233,10 @@ def compare(
         Runs of each planner, from `random_state` on; the schedule shown is that of the first.
     n_jobs, restarts
         Of `optimal_schedule`.
+    model : ModelConfig, optional
+        Which language model the ``"language"`` planner asks; a rule of thumb if left out.
+    progress : callable, optional
+        Called with what is done, schedules done and schedules in all.
 
     Returns
     -------
@@ -242,22 +249,27 @@ def compare(
     (0.0, 1.0)
     """
     for name in planners:
-        check_option("planners", name, get_args(ComparedPlanner))
+        check_option("planners", name, get_args(PlannerName))
     seeds = check_whole("seeds", seeds, least=1)
     random_state = check_seed("random_state", random_state)
     rule = criterion_of(criterion)
     edges = TaxSchedule.us_federal(2024).edges
+    steps = 2 + len(planners) * seeds
+    say = progress if progress is not None else _silent
+    say("baselines", 0, steps)
     schedules = baseline_schedules(workers, edges, rule, random_state=random_state)
     if taken := {*schedules, "optimum", *planners} & set(extra or {}):
         raise DataError(f"extra schedules {sorted(taken)} have names of schedules that are compared anyway")
     schedules |= dict(extra or {})
+    say("optimum", 1, steps)
     best = optimal_schedule(workers, edges, rule, random_state=random_state, n_jobs=n_jobs, restarts=restarts)
     start = welfare(respond(workers, schedules["US 2024"]), workers, rule)
-    progress: dict[str, FloatArray] = {}
+    progress_by: dict[str, FloatArray] = {}
     reached: dict[str, FloatArray] = {}
     for name in planners:
-        closed = []
+        closed: list[FloatArray] = []
         for seed in range(random_state, random_state + seeds):
+            say(name, 2 + len(progress_by) * seeds + len(closed), steps)
             config = SimulationConfig(
                 n=workers.n,
                 criterion=rule.name,
@@ -265,13 +277,15 @@ def compare(
                 planner=name,
                 years=years,
                 random_state=seed,
+                model=model or ModelConfig(),
             )
             result = Simulation(config, workers=workers, criterion=rule).run()
             closed.append(gap_closed(result.welfare, start, best.welfare))
             if seed == random_state:
                 schedules[name] = TaxSchedule(edges, result.rates[result.best_year])
-        progress[name] = closed[0]
+        progress_by[name] = closed[0]
         reached[name] = np.array([run.max() for run in closed])
+    say("done", steps, steps)
     schedules["optimum"] = best.schedule
     outcomes = {name: respond(workers, schedule) for name, schedule in schedules.items()}
     return Comparison(
@@ -279,7 +293,7 @@ def compare(
         schedules=schedules,
         welfare={name: welfare(outcome, workers, rule) for name, outcome in outcomes.items()},
         outcomes=outcomes,
-        progress=progress,
+        progress=progress_by,
         reached=reached,
         skill=workers.skill,
         optimum=best,
@@ -289,3 +303,7 @@ def compare(
             seed=random_state,
         ),
     )
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    """Tell nobody."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fisc.core import Provenance, Record, check_is, check_number, check_seed, check_whole, record, renamed
+from fisc.core.result import LATER
 from fisc.economist.criteria import Criterion, welfare
 from fisc.economist.evolution_search import Progress, evolve_rates
 from fisc.economist.gradient_search import find_rates
@@ -100,8 +101,8 @@ class Optimum(Result):
     welfare: float
     certificate: Certificate
     criterion: str
-    path: str
     provenance: Provenance = field(compare=False)
+    path: str = field(default="", metadata=LATER)
 
     def summary(self) -> str:
         """Return welfare, the rates and the certificate."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from fisc.core import DataError, check_array, check_is, check_option
 from fisc.core.arrays import FloatArray
+from fisc.core.result import LATER
 from fisc.economist import kernels
 from fisc.economist.arrays import person_mean
 from fisc.economist.options import Engine
@@ -52,7 +53,7 @@ class Outcome(Result):
     tax: FloatArray
     rebate: float
     utility: FloatArray
-    weights: FloatArray | None = None
+    weights: FloatArray | None = field(default=None, metadata=LATER)
 
     @property
     def n(self) -> int:

@@ -177,11 +177,12 @@ def robust_schedule(
     names = _named(workers, models)
     law = TaxSchedule.us_federal(2024) if law is None else law
     check_is("law", law, TaxSchedule, how="build one with TaxSchedule(edges, rates)")
-    options = {"random_state": random_state, "restarts": restarts, "lowest_rate": lowest_rate}
     worlds, optima, at_law = [], {}, []
     for name, people in names.items():
         objective = WelfareOfRates(people, edges, rule, lowest_rate=lowest_rate)
-        best = optimal_schedule(people, edges, rule, **options)
+        best = optimal_schedule(
+            people, edges, rule, random_state=random_state, restarts=restarts, lowest_rate=lowest_rate
+        )
         fast = objective.sorted
         gradient = fast.gradient if fast is not None and fast.has_gradient else None
         worlds.append(World(name, objective, best.schedule.rates, gradient))
@@ -199,7 +200,7 @@ def robust_schedule(
         law=law,
         criterion=rule.name,
         provenance=record(
-            options={"criterion": rule.name, **options},
+            options={"criterion": rule.name, "restarts": restarts, "lowest_rate": lowest_rate},
             inputs={name: people.free_income for name, people in names.items()},
             seed=random_state,
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from fisc.core import DataError, Record, check_array, check_number, check_option
 from fisc.core.arrays import FloatArray
+from fisc.core.result import LATER
 from fisc.data import load_tax_schedules
 from fisc.data.taxes import FilingStatus
 from fisc.economist.arrays import checked_array
@@ -58,7 +59,7 @@ class TaxSchedule(Record):
 
     edges: FloatArray
     rates: FloatArray
-    lowest: float = 0.0
+    lowest: float = field(default=0.0, metadata=LATER)
 
     def __init__(self, edges: npt.ArrayLike, rates: npt.ArrayLike, *, lowest: float = 0.0) -> None:
         lowest = check_number("lowest", lowest, least=-1, most=0) + 0.0  # -0 too

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
+import pandas as pd
+import pyarrow as pa
 import typer
 
 import fisc.economist as ec
@@ -21,7 +23,7 @@ from fisc.cli.output import (
     show_frame,
 )
 from fisc.cli.terminal import progress_bar
-from fisc.core import DataError
+from fisc.core import DataError, check_number, check_option
 from fisc.economist import options
 
 if TYPE_CHECKING:
@@ -32,24 +34,91 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Number = Annotated[int, typer.Option("--workers", "-n", min=1, help="Number of workers.")]
-Population = Annotated[
-    options.Population, typer.Option(help="Incomes: fit to ACS 2023, or rounded quantiles.")
+Number = Annotated[
+    int | None, typer.Option("--workers", "-n", min=1, help="Workers drawn; 1000 if left out.")
 ]
+Population = Annotated[
+    str,
+    typer.Option(
+        help="Incomes: gb2 (fit to ACS 2023), acs (rounded quantiles), or a Parquet or CSV file of a survey.",
+        autocompletion=completion(options.Population),
+    ),
+]
+Income = Annotated[str, typer.Option(help="Column of the file: annual earnings.")]
+Weight = Annotated[str, typer.Option(help="Column of the file: people for whom a row stands.")]
+Rate = Annotated[
+    str,
+    typer.Option("--marginal-rate", help="Column of the file: marginal rate; US law of 2024 if left out."),
+]
+Elasticity = Annotated[float, typer.Option(help="Of income with respect to the net-of-tax rate.")]
 Calibration = Annotated[options.Calibration, typer.Option(help="Cost of hours.")]
 Criterion = Annotated[options.CriterionName, typer.Option(help="Measure of welfare.")]
 
 
+def _people(
+    n: int | None,
+    population: str,
+    columns: tuple[str, str, str],
+    elasticity: float,
+    calibration: options.Calibration,
+    random_state: int,
+) -> ec.Workers:
+    """Return the workers drawn, or those behind the incomes of a file (columns of income, weight and rate)."""
+    elasticity = check_number("--elasticity", elasticity, above=0, most=10)
+    income, weight, rate = columns
+    if population in get_args(options.Population):
+        if any(columns):
+            raise DataError(
+                "--income, --weight and --marginal-rate are columns of a file; give the file as --population"
+            )
+        name = cast("options.Population", population)
+        drawn = 1000 if n is None else n
+        return ec.Workers.sample(drawn, name, random_state, calibration, delta=1.0 + 1.0 / elasticity)
+    file = Path(population)
+    if not file.suffix:
+        check_option("--population", population, get_args(options.Population))
+    if n is not None:
+        raise DataError("--workers draws a sample; a file brings its own people, so leave it out")
+    if not income:
+        raise DataError(f"which column of {file} holds the earnings? Give it as --income")
+    return ec.Workers.from_frame(
+        _table(file),
+        income=income,
+        weight=weight or None,
+        marginal_rate=rate or None,
+        schedule=None if rate else ec.TaxSchedule.us_federal(2024),
+        elasticity=elasticity,
+        calibration=cast("options.ObservedCalibration", calibration),
+    )
+
+
+def _table(file: Path) -> pd.DataFrame:
+    """Return the table in a Parquet or CSV file."""
+    if not file.exists():
+        raise DataError(f"there is no file {file}; give gb2, acs, or the path of a Parquet or CSV file")
+    try:
+        return pd.read_csv(file) if file.suffix.lower() == ".csv" else pd.read_parquet(file)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"{file} cannot be read as a table ({error}); give a Parquet or CSV file") from None
+
+
 @app.command()
 def solve(
-    n: Number = 1000,
+    n: Number = None,
     population: Population = "gb2",
+    income: Income = "",
+    weight: Weight = "",
+    marginal_rate: Rate = "",
+    elasticity: Elasticity = 0.4,
     calibration: Calibration = "common",
     criterion: Criterion = "inverse_income",
     edges: Annotated[str, typer.Option(help="Bracket edges with commas; default those of US law 2024.")] = "",
     random_state: RandomState = 0,
     jobs: Jobs = 1,
     restarts: Annotated[int, typer.Option(min=1, help="Independent searches.")] = 4,
+    lowest_rate: Annotated[
+        float, typer.Option(help="Smallest marginal rate; below 0 for credits on earnings.")
+    ] = 0.0,
     out: Out = None,
     html: Html = None,
     csv: Csv = None,
@@ -60,10 +129,19 @@ def solve(
         lower = [float(part) for part in edges.split(",")] if edges else ec.TaxSchedule.us_federal(2024).edges
     except ValueError:
         raise DataError(f"--edges must be numbers with commas, like 0,11600,47150; got {edges!r}") from None
-    people = ec.Workers.sample(n, population, random_state, calibration)
-    best = ec.optimal_schedule(
-        people, lower, criterion, random_state=random_state, n_jobs=jobs, restarts=restarts
-    )
+    columns = (income, weight, marginal_rate)
+    people = _people(n, population, columns, elasticity, calibration, random_state)
+    with progress_bar("optimum", show=not as_json) as step:
+        best = ec.optimal_schedule(
+            people,
+            lower,
+            criterion,
+            random_state=random_state,
+            n_jobs=jobs,
+            restarts=restarts,
+            lowest_rate=lowest_rate,
+            progress=step,
+        )
 
     def say() -> None:
         typer.echo(people.summary())
@@ -126,15 +204,21 @@ def resume(
 
 @app.command()
 def compare(
-    n: Number = 1000,
+    n: Number = None,
     population: Population = "gb2",
+    income: Income = "",
+    weight: Weight = "",
+    marginal_rate: Rate = "",
+    elasticity: Elasticity = 0.4,
     calibration: Calibration = "common",
     criterion: Criterion = "inverse_income",
     planner: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Planner to compare; repeatable.", autocompletion=completion(options.ComparedPlanner)
-        ),
+        typer.Option(help="Planner to compare; repeatable.", autocompletion=completion(options.PlannerName)),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of a simulation whose [model] the language planner asks."),
     ] = None,
     years: Annotated[int, typer.Option(min=1, help="Tax years of each planner.")] = 20,
     random_state: RandomState = 0,
@@ -145,16 +229,21 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare US law, Saez, planners and the optimum on one population."""
-    people = ec.Workers.sample(n, population, random_state, calibration)
+    columns = (income, weight, marginal_rate)
+    people = _people(n, population, columns, elasticity, calibration, random_state)
     names = tuple(planner or ("bayesian", "hill"))
-    result = ec.compare(
-        people,
-        criterion,
-        planners=names,  # type: ignore[arg-type]
-        years=years,
-        random_state=random_state,
-        n_jobs=jobs,
-    )
+    asked = None if model is None else ec.SimulationConfig.from_toml(model).model
+    with progress_bar("schedules", show=not as_json) as step:
+        result = ec.compare(
+            people,
+            criterion,
+            planners=names,  # type: ignore[arg-type]
+            years=years,
+            random_state=random_state,
+            n_jobs=jobs,
+            model=asked,
+            progress=step,
+        )
 
     def say() -> None:
         typer.echo(people.summary())
