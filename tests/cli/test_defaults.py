@@ -24,6 +24,7 @@ COMMANDS: list[tuple[Callable[..., None], list[str], dict[str, str]]] = [
         {"jobs": "n_jobs"},
     ),
     (economist.compare, ["fisc.economist:compare", "fisc.economist:Workers.sample"], {"jobs": "n_jobs"}),
+    (economist.reform, ["fisc.economist:score_reform"], {"by": "by"}),
     (basir.classify, ["fisc.basir:SectorClassifier"], {}),
     (basir.rank, ["fisc.basir:SectorRanker", "fisc.basir:budget_day"], {}),
     (basir.events, ["fisc.basir:event_study"], {}),

@@ -79,10 +79,17 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda a: " ".join(a[:2]))
+REFORM = ("economist", "reform", "--rates", "0.0,0.15,0.25,0.28,0.35,0.4,0.45", "--by", "filing_status")
+
+
+@pytest.mark.parametrize(
+    "arguments", [*COMMANDS, pytest.param(REFORM, marks=pytest.mark.slow)], ids=lambda a: " ".join(a[:2])
+)
 def test_json_is_strict_and_restores_the_result(
     arguments: tuple[str, ...], files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if arguments is REFORM:
+        pytest.importorskip("taxcalc")
     monkeypatch.setenv("FISC_HOME", str(files / "home"))
     root._assemble()
     done = CliRunner().invoke(root.app, [*(a.format(d=files) for a in arguments), "--json"])

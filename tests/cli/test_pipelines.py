@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,52 @@ def test_tax_reform_says_what_is_wrong_with_a_schedule(tmp_path: Path) -> None:
     assert "edges" in failed.error
     with pytest.raises(ValueError, match="both edges and rates"):
         tax_reform.Schedule(edges=(0.0,))
+
+
+RATES = [0.0, 0.15, 0.25, 0.28, 0.35, 0.40, 0.45]
+
+
+def test_tax_reform_without_tax_calculator_says_that_its_people_are_invented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "taxcalc", None)
+    first, *_ = make(
+        "tax-reform",
+        tmp_path,
+        current={"us_federal": 2024},
+        reform={"rates": RATES},
+        n=300,
+        draws=2,
+        ceiling="",
+    )
+    assert "not the United States" in first.notes[0]
+    assert "fisc[us]" in first.notes[0]
+    with pytest.raises(ValueError, match="whose brackets it keeps"):
+        tax_reform.Options(
+            current=tax_reform.Schedule(edges=(0.0,), rates=(0.1,)), reform=tax_reform.Schedule(rates=(0.2,))
+        )
+
+
+def test_tax_reform_of_too_few_rates_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tax_reform, "load_tax_units", lambda year: None)
+    monkeypatch.setattr("fisc.economist.actual_law.load_tax_units", lambda year, reform: None)
+    (failed,) = make("tax-reform", tmp_path, current={"us_federal": 2024}, reform={"rates": [0.1, 0.2]})
+    assert "seven fractions" in failed.error
+
+
+@pytest.mark.slow
+def test_the_shipped_tax_reform_is_scored_as_tax_calculator_does(tmp_path: Path) -> None:
+    pytest.importorskip("taxcalc")
+    options = tomllib.loads(tax_reform.TEMPLATE)["options"]
+    first, gains, implied = make("tax-reform", tmp_path, **options)
+    assert first.finding.startswith("The reform raises 119.1 bn USD a year")  # issue of Tax-Calculator 6.8
+    assert first.finding.count(". ") == 0  # one sentence
+    assert first.notes[0].startswith("Left out: state taxes")
+    parts = first.tables[-1].frame["change_bn"]
+    assert parts["Tax-Calculator's static score"] == pytest.approx(119.1, abs=0.1)
+    assert parts.iloc[:-1].sum() == pytest.approx(parts.iloc[-1])
+    assert len(gains.tables) == 2
+    assert "counts" in implied.finding
 
 
 def test_cutoff_finds_the_planted_effect_and_says_so(tmp_path: Path) -> None:

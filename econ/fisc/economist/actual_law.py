@@ -99,6 +99,28 @@ class ActualLaw:
         """Income and payroll tax by income, shape (n,); 0 where there is no income."""
         return self.units["average_rate"].to_numpy()
 
+    def static_change(self, after: ActualLaw) -> pd.DataFrame:
+        """Return where the static change of the income tax comes from, billions a year, shape (5, 1).
+
+        The seven rates alone; income with rates of its own, which takes its tax along; credits, which can use
+        up more of a higher tax; the alternative minimum tax; and the sum, Tax-Calculator's own score.
+        """
+        weight = self.units["weight"]
+
+        def change(column: str) -> float:
+            return float((weight * (after.units[column] - self.units[column])).sum() / 1e9)
+
+        rates, minimum, total = change("scheduled_tax"), change("minimum_tax"), change("income_tax")
+        credits = -change("nonrefundable_credits") - change("refundable_credits")
+        parts = {
+            "the seven rates on all taxable income": rates,
+            "dividends and gains with rates of their own": total - rates - minimum - credits,
+            "credits": credits,
+            "alternative minimum tax": minimum,
+            "Tax-Calculator's static score": total,
+        }
+        return pd.DataFrame({"change_bn": parts}).rename_axis("part")
+
     def with_rates(self, rates: Sequence[float] | FloatArray) -> ActualLaw:
         """Return the same law with seven other rates."""
         return ActualLaw.us(self.year, self.reform, rates=list(rates))

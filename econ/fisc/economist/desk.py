@@ -15,7 +15,8 @@ from fisc.core.frames import TableLike
 from fisc.economist.actual_law import ActualLaw
 from fisc.economist.arrays import person_quantile
 from fisc.economist.distribution import gini, implied_weights, poverty_rate, tenths
-from fisc.economist.reform_score import BEHAVIOURAL, NOTICED, OTHER, PER_UNIT, STATIC, ReformScore, Revenue
+from fisc.economist.options import Revenue
+from fisc.economist.reform_score import BEHAVIOURAL, NOTICED, OTHER, PER_UNIT, STATIC, ReformScore
 from fisc.economist.schedule import TaxSchedule
 from fisc.economist.tax_units import Answer, Elasticity, Law, TaxUnits, answer_to, elasticities_of
 
@@ -323,7 +324,10 @@ def _implied(people: TaxUnits, answer: Answer, e: FloatArray) -> pd.DataFrame:
 def _notes(people: TaxUnits, before: Law, answer: Answer) -> tuple[str, ...]:
     left_out = "savings, migration, taking part in work, bargaining, and what firms and prices answer"
     if isinstance(before, ActualLaw):
-        first = f"Left out: state taxes, most capital gains (the survey lacks them), {left_out}."
+        first = (
+            f"Left out: state taxes, most capital gains (the survey lacks them), {left_out}. Other taxes are payroll "
+            "taxes, as if all taxable income that answers were wages."
+        )
     else:
         first = f"Left out: credits, minimum tax and all that is no bracket of the schedule, {left_out}."
     stuck = int(((people.taxable > 0.0) & ((answer.rate_before >= 1.0) | (answer.rate >= 1.0))).sum())

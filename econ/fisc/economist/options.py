@@ -18,6 +18,7 @@ __all__ = [
     "ObservedCalibration",
     "PlannerName",
     "Population",
+    "Revenue",
     "Status",
     "Ties",
     "VotingRule",
@@ -41,6 +42,7 @@ Initial = Literal["flat", "us"]
 VotingRule = Literal["plurality", "borda"]
 Ties = Literal["random", "first"]
 Motive = Literal["selfish", "benevolent"]
+Revenue = Literal["rebate", "requirement", "neutral"]
 Status = Literal["done", "stopped"]
 
 DEFAULT_POPULATION: Population = "gb2"

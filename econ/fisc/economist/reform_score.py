@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,9 +14,8 @@ from fisc.report import Figure, Result, Section, Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BEHAVIOURAL", "NOTICED", "OTHER", "PER_UNIT", "STATIC", "ReformScore", "Revenue"]
+__all__ = ["BEHAVIOURAL", "NOTICED", "OTHER", "PER_UNIT", "STATIC", "ReformScore"]
 
-Revenue = Literal["rebate", "requirement", "neutral"]
 
 #: Change of money a year that counts as a gain or a loss.
 NOTICED = 1.0
@@ -81,17 +80,25 @@ class ReformScore(Result):
         """Change of the income tax once people have answered, in billions a year."""
         return float(self.effects["change"][BEHAVIOURAL])
 
-    def summary(self) -> str:
-        """Return revenue, its range and who gains in two sentences."""
+    def headline(self) -> str:
+        """Return revenue and its range in one sentence."""
         low, high = (float(self.effects[end][BEHAVIOURAL]) for end in ("low", "high"))
-        gainers, losers = (float(self.deciles[name].mean()) for name in ("gainers", "losers"))
         verb = "raises" if self.static_change >= 0 else "costs"
         return (
             f"The reform {verb} {abs(self.static_change):,.1f} bn {self.currency} a year if nobody changes what "
             f"they earn, and {_signed(self.behavioural_change)} bn once they do ({_signed(low)} to "
             f"{_signed(high)} bn over elasticities {self.by_elasticity.index.min():g} to "
-            f"{self.by_elasticity.index.max():g}). {gainers:.0%} of tax units gain, {losers:.0%} lose."
+            f"{self.by_elasticity.index.max():g})."
         )
+
+    def who_gains(self) -> str:
+        """Return the shares of winners and losers in one sentence."""
+        gainers, losers = (float(self.deciles[name].mean()) for name in ("gainers", "losers"))
+        return f"{gainers:.0%} of tax units gain, {losers:.0%} lose."
+
+    def summary(self) -> str:
+        """Return revenue, its range and who gains in two sentences."""
+        return f"{self.headline()} {self.who_gains()}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return `effects`."""
@@ -128,7 +135,7 @@ class ReformScore(Result):
             Section(
                 "What the reform changes",
                 question="What does the reform do to revenue, and to whom?",
-                finding=self.summary(),
+                finding=self.headline(),
                 body=(
                     f"{self.records:,} records stand for {self.units / 1e6:,.1f} million tax units. The static "
                     "figures leave incomes as they are; the others let taxable income answer the rate on a further "
@@ -146,7 +153,7 @@ class ReformScore(Result):
             Section(
                 "Who gains",
                 question="Who gains and who loses?",
-                finding=self.summary().rpartition("). ")[2],
+                finding=self.who_gains(),
                 figures=[
                     Figure.from_matplotlib(
                         self.plot(),

@@ -131,8 +131,8 @@ def elasticities_of(units: TaxUnits, elasticity: Elasticity) -> FloatArray:
         raise DataError(
             f"there is no elasticity for {column} = {', '.join(missing[:5])}; give a number for each"
         )
-    values = {str(level): _elasticity(value) for level, value in by_level.items()}
-    return np.array([values[level] for level in levels])
+    known = {str(level): _elasticity(value) for level, value in by_level.items()}
+    return np.array([known[level] for level in levels])
 
 
 def _elasticity(value: object) -> float:
