@@ -84,7 +84,7 @@ fit.plot().get_figure()
 # ## 3. How should money be spread over stocks?
 #
 # Two rules that need no forecast, after costs of 0.25 % a trade, and the interval of their difference. A
-# difference whose interval holds zero is no difference.
+# difference whose interval holds zero is not one.
 
 # %%
 from fisc.portfolio import Market, backtest, baselines

@@ -176,8 +176,8 @@ def test_a_table_of_any_library_is_shown_alike(library: str, parse) -> None:
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: Table(3), DataError, "a table was given a int; expected a DataFrame"),
-        (lambda: Table([]), DataError, "a table was given a list"),
+        (lambda: Table(3), DataError, "a table was given an object of type int; expected a DataFrame"),
+        (lambda: Table([]), DataError, "a table was given an object of type list"),
         (lambda: Table({"a": [1], "b": [1, 2]}), DataError, "do not form a rectangle"),
         (lambda: Table({"a": [1]}, decimals={"b": 2}), OptionError, "decimals names the column 'b'"),
         (lambda: Table({"a": [1]}, percent=["z"]), OptionError, "percent names the column 'z'.*it has 'a'"),

@@ -1,7 +1,7 @@
 """Checks of arguments that are numbers, seeds, arrays or objects of ours: one message style for all.
 
-What Python would let through (a truth value as a number, text that looks like a number, the real part
-of a complex one) or would answer with an error from somewhere inside is refused at the door.
+In each, `name` is that of the argument and `what` says what was expected, both for the message. Booleans,
+text that looks like a number and complex numbers are not numbers here, though Python may take them.
 """
 
 from __future__ import annotations
@@ -37,25 +37,7 @@ R = TypeVar("R")
 
 
 def check_whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
-    """Return a whole number, or say why `value` is none.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for the message.
-    value : object
-        What was given; a truth value is no number.
-    least, most : int, optional
-        Limits, both allowed.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    DataError
-        If it is not a whole number within the limits.
+    """Return a whole number from `least` to `most`; anything else is a DataError that says so.
 
     Examples
     --------
@@ -74,7 +56,7 @@ def check_whole(name: str, value: Any, *, least: int | None = None, most: int | 
 
 
 def check_seed(name: str, value: Any) -> int:
-    """Return a seed, a whole number of at least 0, or say why `value` is none.
+    """Return a seed, a whole number of at least 0; anything else is a DataError.
 
     Examples
     --------
@@ -87,7 +69,7 @@ def check_seed(name: str, value: Any) -> int:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether `value` is one finite real number, and not a truth value.
+    """Tell whether `value` is one finite real number and not a boolean.
 
     Examples
     --------
@@ -112,29 +94,7 @@ def check_number(
     below: float | None = None,
     what: str = "a finite number",
 ) -> float:
-    """Return a finite number, or say why `value` is none.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for the message.
-    value : object
-        What was given; a truth value, text or a complex number is no number.
-    least, most : float, optional
-        Limits that are allowed themselves.
-    above, below : float, optional
-        Limits that are not allowed themselves.
-    what : str
-        What was expected, for the message.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    DataError
-        If it is not a finite number within the limits.
+    """Return a finite number from `least` to `most`, `above` and `below` the others; all else is a DataError.
 
     Examples
     --------
@@ -160,28 +120,21 @@ def check_number(
 def check_array(
     name: str, values: Any, *, what: str = "numbers", missing: bool = False
 ) -> npt.NDArray[np.float64]:
-    """Return numbers as a new array of float64, or say why `values` are none.
+    """Return numbers, in any shape, as a new array of float64.
 
     Parameters
     ----------
-    name : str
-        Name of the argument, for the message.
+    name, what : str
+        For the message.
     values : array_like
-        What was given: anything of which numpy makes an array of numbers; None counts as missing.
-    what : str
-        What was expected, for the message.
+        Anything of which numpy makes an array of numbers; None counts as missing.
     missing : bool
         Whether NaN, infinity and None are let through for the caller to judge.
-
-    Returns
-    -------
-    ndarray of float64
 
     Raises
     ------
     DataError
-        If values are not real numbers, lie in lists of unequal lengths or, unless `missing`, hold NaN
-        or infinity.
+        If values are not real numbers, lie in lists of unequal lengths, or are missing or infinite.
 
     Examples
     --------
@@ -216,29 +169,22 @@ def check_array(
 
 
 def check_table(name: str, values: Any, *, what: str, dates: bool = False) -> pd.DataFrame:
-    """Return a table of real numbers as float64, missing ones as NaN, or say why it is none.
+    """Return a copy of a table of real numbers as float64, missing ones as NaN.
 
     Parameters
     ----------
-    name : str
-        Name of the argument, for the message.
-    values : object
+    name, what : str
+        For the message.
+    values : DataFrame
         What was given.
-    what : str
-        What was expected, for the message.
     dates : bool
         Whether the index must hold dates; text is read as dates, and none may be missing.
-
-    Returns
-    -------
-    DataFrame
-        A copy with the same columns and, unless dates are read, the same index.
 
     Raises
     ------
     DataError
-        If it is no DataFrame, is empty, names a column twice, or holds anything but real numbers:
-        infinity is none.
+        If it is not a DataFrame, is empty, names a column twice, or holds anything but finite real numbers
+        and gaps.
 
     Examples
     --------
@@ -250,7 +196,7 @@ def check_table(name: str, values: Any, *, what: str, dates: bool = False) -> pd
     import pandas as pd
 
     if not isinstance(values, pd.DataFrame):
-        raise DataError(f"{name} is a {type(values).__name__}; give a DataFrame of {what}")
+        raise DataError(f"{name} is of type {type(values).__name__}; give a DataFrame of {what}")
     if values.empty:
         raise DataError(f"{name} is empty; give a DataFrame of {what}")
     if not values.columns.is_unique:
@@ -283,28 +229,7 @@ def check_table(name: str, values: Any, *, what: str, dates: bool = False) -> pd
 
 
 def check_is(name: str, value: Any, kind: type[T], *, how: str) -> T:
-    """Return `value` if it is a `kind`, else say what makes one.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for the message.
-    value : object
-        What was given.
-    kind : type
-        What was expected.
-    how : str
-        How to come by one, for the message.
-
-    Returns
-    -------
-    object
-        `value`, unchanged.
-
-    Raises
-    ------
-    DataError
-        If it is something else.
+    """Return `value` if it is a `kind`; else raise a DataError that ends with `how` to make one.
 
     Examples
     --------
@@ -319,12 +244,7 @@ def check_is(name: str, value: Any, kind: type[T], *, how: str) -> T:
 
 
 def renamed(**older: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function take keywords under an older name too, as ``@renamed(seed="random_state")``.
-
-    Raises
-    ------
-    TypeError
-        If a call gives both names.
+    """Let a function take keywords under an older name too; both in one call are a TypeError.
 
     Examples
     --------

@@ -322,7 +322,7 @@ def _union(converter: cattrs.Converter, value: Json, kind: object) -> Any:
             faults.append(error)
     if len(faults) == 1:
         raise faults[0]
-    raise DataError(f"{value!r:.60} is none of {', '.join(_name(m) for m in members)}")
+    raise DataError(f"{value!r:.60} is not one of {', '.join(_name(m) for m in members)}")
 
 
 def _mapping(converter: cattrs.Converter, value: Json, kind: object) -> dict[Any, Any]:

@@ -70,18 +70,7 @@ class DataWarning(UserWarning):
 
 
 def nearest(given: object, names: Iterable[str]) -> str | None:
-    """Return the name most like `given`, or None if none is close.
-
-    Parameters
-    ----------
-    given : object
-        What the user typed; compared as text, letter case ignored.
-    names : iterable of str
-        The names that exist.
-
-    Returns
-    -------
-    str or None
+    """Return the name most like what a user typed, letter case ignored, or None if nothing is close.
 
     Examples
     --------
@@ -94,26 +83,7 @@ def nearest(given: object, names: Iterable[str]) -> str | None:
 
 
 def check_option(option: str, value: T, allowed: Iterable[T]) -> T:
-    """Return `value` if it is allowed, else say what is.
-
-    Parameters
-    ----------
-    option : str
-        Name of the option, as the user knows it.
-    value : object
-        What was given.
-    allowed : iterable
-        What may be given.
-
-    Returns
-    -------
-    object
-        `value`, unchanged.
-
-    Raises
-    ------
-    OptionError
-        If `value` is not in `allowed`; the message names the nearest.
+    """Return `value` if it is allowed; else raise an OptionError that lists what is and names the nearest.
 
     Examples
     --------
@@ -139,14 +109,8 @@ def require(module: str, *, extra: str) -> ModuleType:
 
     Parameters
     ----------
-    module : str
-        Dotted name of the module.
-    extra : str
-        The extra of the fisc distribution that brings it.
-
-    Returns
-    -------
-    module
+    module, extra : str
+        Dotted name of the module, and the extra of the fisc distribution that brings it.
 
     Raises
     ------

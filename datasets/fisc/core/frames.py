@@ -100,7 +100,7 @@ def arrow_table(name: str, data: TableLike) -> pa.Table:
         return pa.RecordBatchReader.from_stream(whole).read_all()
     except Exception as error:  # each library has a family of errors of its own
         raise DataError(
-            f"{name} is a {type(data).__name__} that Arrow cannot read ({error!s:.300})"
+            f"{name} is of type {type(data).__name__} and Arrow cannot read it ({error!s:.300})"
         ) from error
 
 

@@ -18,7 +18,7 @@ def get_url(address: str) -> bytes:
     Raises
     ------
     DataError
-        If the address is none, or answers with an error.
+        If it is not an address, or answers with an error.
     OfflineError
         If it cannot be reached.
     """

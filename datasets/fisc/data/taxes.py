@@ -1,4 +1,4 @@
-"""Tax law as data: schedules with their validity and their legal source."""
+"""Tax schedules as data, with their validity and their legal source."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def load_tax_schedules(
 
     Examples
     --------
-    >>> law = load_tax_schedules(2024)
-    >>> law["lower_edge_usd"].tolist()
+    >>> schedule = load_tax_schedules(2024)
+    >>> schedule["lower_edge_usd"].tolist()
     [0, 11600, 47150, 100525, 191950, 243725, 609350]
     >>> int(load_tax_schedules(2017, "married_joint")["lower_edge_usd"].iloc[-1])
     470700

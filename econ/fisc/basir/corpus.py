@@ -46,7 +46,7 @@ def parts(source: str) -> list[Part]:
     Returns
     -------
     list of Part
-        One a speech, in order of time. Left out, with a warning that counts them: copies of one speech under
+        One for each speech, in order of time. Left out, with a warning that counts them: copies of one speech under
         two names (the Ministry's files for 2013-14 and 2014-15 are both the interim speech of February 2014),
         and files without a date.
 

@@ -102,7 +102,7 @@ class RLPortfolio(BaseOptimization, TrainOptions):  # type: ignore[misc]
     n_seeds : int, default 1
         Agents to train; the portfolio is the average of theirs.
     checkpoint : path, optional
-        As in `fisc.portfolio.train`, one a seed: ``seed-0`` and so on below this path.
+        As in `fisc.portfolio.train`, one for each seed: ``seed-0`` and so on below this path.
     portfolio_params, fallback, previous_weights, raise_on_failure
         As in skfolio.
 

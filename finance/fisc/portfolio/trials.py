@@ -74,7 +74,9 @@ class TrialLog:
         if not self.path.exists():
             return []
         found = []
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(self.path.read_bytes().split(b"\n"), start=1):
+            if not line:
+                continue
             try:
                 trial = json.loads(line)
                 found.append({**trial, "sharpe": check_number("sharpe", trial["sharpe"])})

@@ -162,7 +162,7 @@ def _as_frame(data: object) -> pd.DataFrame:
     except (ValueError, TypeError) as error:
         raise DataError(f"the table's data do not form a rectangle ({error})") from error
     raise DataError(
-        f"a table was given a {type(data).__name__}; expected a DataFrame, a Series, a dictionary "
+        f"a table was given an object of type {type(data).__name__}; expected a DataFrame, a Series, a dictionary "
         "of columns or a list of dictionaries"
     )
 
@@ -210,7 +210,7 @@ class Section(Block):
         for name in ("body", "question", "finding", "error"):
             if not isinstance(getattr(self, name), str):
                 raise DataError(
-                    f"section {self.title!r}: {name} is a {type(getattr(self, name)).__name__}; expected text"
+                    f"section {self.title!r}: {name} is of type {type(getattr(self, name)).__name__}; expected text"
                 )
         for name, kind in (("figures", Figure), ("tables", Table), ("notes", str), ("html", str)):
             held = getattr(self, name)

@@ -90,7 +90,7 @@ def _thinned(match: re.Match[str]) -> str:
 
 
 def _filled(fig: Figure) -> bool:
-    """Return True if areas are coloured by value: text upon them must not change with the page."""
+    """Return True if areas are coloured by value: text on them must not change with the page."""
     return any(
         isinstance(artist, (QuadMesh, ContourSet, _ImageBase))
         for ax in fig.axes

@@ -65,7 +65,7 @@ def moment(now: dt.datetime | str | None) -> Moment:
         except ValueError as error:
             raise DataError(f"now={now!r} is not a time; write it as 2026-03-01T10:00:00Z") from error
     if not isinstance(now, dt.datetime) or now != now:  # pandas' missing time is a datetime too
-        raise DataError(f"now={now!r} is a {type(now).__name__}; expected a datetime or ISO 8601 text")
+        raise DataError(f"now={now!r} is of type {type(now).__name__}; expected a datetime or ISO 8601 text")
     now = now.replace(tzinfo=dt.UTC) if now.tzinfo is None else now.astimezone(dt.UTC)
     now = now.replace(microsecond=0)
     # Not strftime: its month names follow the machine's language.

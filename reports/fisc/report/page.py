@@ -56,11 +56,11 @@ class Report:
             raise DataError(f"a report needs a title in words, not {self.title!r}")
         if not isinstance(self.subtitle, str):
             raise DataError(
-                f"report {self.title!r}: subtitle is a {type(self.subtitle).__name__}; expected text"
+                f"report {self.title!r}: subtitle is of type {type(self.subtitle).__name__}; expected text"
             )
         if not isinstance(self.sections, Section | Iterable):
             raise DataError(
-                f"report {self.title!r}: sections is a {type(self.sections).__name__}; "
+                f"report {self.title!r}: sections is of type {type(self.sections).__name__}; "
                 "expected a list of Section objects"
             )
         sections = (self.sections,) if isinstance(self.sections, Section) else tuple(self.sections)

@@ -10,7 +10,7 @@ annotations take the style too:
 ...     legend = ax.legend()
 
 Black, white, `INK`, `MUTED`, `GRID` and `COLOURS` turn light on a dark page; other colours stay
-as they are. Text upon a coloured area takes its colour from `on`.
+as they are. Text on a coloured area takes its colour from `on`.
 """
 
 from __future__ import annotations
@@ -326,7 +326,7 @@ def number_axis(ax: Axes, which: str = "y", unit: str = "") -> None:
 
 
 def on(colour: ColorType) -> str:
-    """Return the colour of text that can be read upon an area of a given colour.
+    """Return the colour of text that can be read on an area of a given colour.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from fisc.core.errors import DataError
 
 __all__ = ["parse_dates", "parse_numbers"]
 
-# What tables write for "nothing here"; anything else that is no number is an error.
+# What tables write for "nothing here"; anything else that is not a number is an error.
 _NOTHING = {"", "na", "n/a", "nan", "null", "none", "-", "--", ".", "#n/a", "nat", "<na>"}
 _FORMATS = ("%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d-%b-%y", "%d.%m.%Y")
 _TWO_WAYS = (("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y"))

@@ -360,7 +360,7 @@ def _one_row_a_day(
 
 
 def _add_events(raw: RawPrices, frame: pd.DataFrame, field: str) -> None:
-    """Turn a table of dividends or splits into events; a split of 0 or 1 is none."""
+    """Turn a table of dividends or splits into events; a split of 0 or 1 is left out."""
     values = frame.to_numpy()
     there = ~np.isnan(values) & (values != 0) & ~((values == 1) & (field == "splits"))
     rows, columns = np.nonzero(there)

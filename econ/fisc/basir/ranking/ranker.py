@@ -102,7 +102,7 @@ class Ranking(Result):
         calls = int((self.frame["call"] != "no call").sum())
         return Section(
             f"Ranking for {self.budget}",
-            f"{len(self.frame)} sectors, {calls} calls; the rest is no call, because the "
+            f"{len(self.frame)} sectors, {calls} calls; the rest is left open, because the "
             f"{self.level:.0%} interval covers "
             f"zero. Method {self.method}, learned from budgets to {self.trained_to} and from nothing later.",
             figures=(

@@ -10,7 +10,7 @@ __all__ = ["Token", "sentences", "stem", "tokenize", "windows"]
 _WORD = re.compile(r"[A-Za-z]+(?:\.[A-Za-z]){1,}\.?|[A-Za-z]+|\d[\d,.]*")
 _SENTENCE_END = re.compile(r"(?<=[.!?;:])[\"'”’)\ue000]*\s+(?=[\"'“‘(]*[A-Z0-9])|\n{2,}")
 _ABBREVIATION = re.compile(r"(?:\b(?:Rs|No|Nos|Shri|Smt|Dr|Mr|Mrs|St|vs|viz|approx|cr|p\.a)|\b[A-Z])\.$")
-# Words whose ending is no plural, or changes the meaning: "futures" are contracts, "the future" is not.
+# Words whose ending is not a plural, or changes the meaning: "futures" are contracts, "the future" is not.
 _KEEP = frozenset(
     "futures options news gas series press diesel business express glass brass bus plus process".split()
 )

@@ -143,7 +143,7 @@ def _tilted(day: BudgetDay | None, options: Options, held: list[pd.DataFrame]) -
         return _left_out(_TILT, "without the speech there is no call.")
     calls = day.headline["call"]
     if (calls == "no call").all():
-        return _left_out(_TILT, "no call was made, so that there is nothing to act upon.")
+        return _left_out(_TILT, "no call was made, so that there is nothing to act on.")
     if not held:
         return _left_out(_TILT, "no usable prices were given.")
     prices = held[0]
@@ -187,7 +187,7 @@ def _portfolio_section(after: pd.DataFrame, calls: pd.Series[str], options: Opti
     table = pd.DataFrame({"call": calls, "tilted": tilted, "equal": equal})
     return Section(
         _TILT,
-        question="Would acting upon the calls have paid, after costs?",
+        question="Would acting on the calls have paid, after costs?",
         finding=(
             f"{gap:+.2%} against equal weight after {len(after) - 1} trading days: one event, from which nothing "
             "can be concluded."

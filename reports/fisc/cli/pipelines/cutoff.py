@@ -57,7 +57,7 @@ class Options(BaseModel):
 
 
 def sections(definition: ReportDefinition, progress: Callable[[str, int, int], None]) -> list[Section]:
-    """Make the fit and its diagnostics; without a fit, say why and stop there."""
+    """Make the fit and its diagnostics; without a fit, tell the reason and stop there."""
     options = Options(**definition.options)
     progress("fit", 0, 2)
     try:
