@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from fisc.cli import root
+import fisc.cli.app as command_line
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -29,8 +29,9 @@ def test_results_in_scripts_and_papers(root: Path, tmp_path: Path, monkeypatch: 
     assert {p.name for p in tmp_path.iterdir()} == written
     assert r"\label{tab:effects}" in (tmp_path / "effects.tex").read_text()
     assert "Quantile by quantile" in (tmp_path / "comparison.tex").read_text()
+    command_line._assemble()
     (commands,) = blocks(page, "console")
-    said = [CliRunner().invoke(root.app, shlex.split(line)[1:]) for line in commands.splitlines()]
+    said = [CliRunner().invoke(command_line.app, shlex.split(line)[1:]) for line in commands.splitlines()]
     assert [answer.exit_code for answer in said] == [0, 0]
     assert "R3DResult" in said[0].output
     assert set(names["fit"].to_dict()) - {"not_finite"} <= set(json.loads(said[1].output)["properties"])

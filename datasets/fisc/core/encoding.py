@@ -45,6 +45,7 @@ Json: TypeAlias = Any  # None, bool, int, finite float, str, list or dict of the
 NotFinite: TypeAlias = dict[str, str]
 
 DEEPEST = 64
+_FAULTS = (cattrs.BaseValidationError, TypeError, ValueError, KeyError, ArithmeticError)
 _WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _PLACE = re.compile("[0-9]{1,9}")
 _SEQUENCES = {kind: kind for kind in (list, tuple, set, frozenset)} | {collections.abc.Sequence: tuple}
@@ -318,7 +319,7 @@ def _union(converter: cattrs.Converter, value: Json, kind: object) -> Any:
             continue
         try:
             return converter.structure(value, member)
-        except (cattrs.BaseValidationError, TypeError, ValueError, KeyError) as error:
+        except _FAULTS as error:
             faults.append(error)
     if len(faults) == 1:
         raise faults[0]
@@ -346,28 +347,24 @@ def _sequence(converter: cattrs.Converter, value: Json, kind: Any) -> Any:
             raise DataError(f"expected a list of {len(kinds)}, got {len(value)} entries")
     else:
         kinds = (kinds[0],) * len(value)
-    made = []
-    for place, (item, item_kind) in enumerate(zip(value, kinds, strict=True)):
-        try:
-            made.append(converter.structure(item, item_kind))
-        except (cattrs.BaseValidationError, TypeError, ValueError, KeyError, ArithmeticError) as error:
-            raise DataError(f"entry {place}: {_first(error)}") from error
+    made = [_part(converter, v, k, f"entry {i}") for i, (v, k) in enumerate(zip(value, kinds, strict=True))]
     return _SEQUENCES[get_origin(kind) or kind](made)
+
+
+def _part(converter: cattrs.Converter, value: Json, kind: Any, where: str) -> Any:
+    """Build a part of something, with its place in the message if that fails."""
+    try:
+        return converter.structure(value, kind)
+    except _FAULTS as error:
+        raise DataError(f"{where}: {_first(error)}") from error
 
 
 def _dataclass(converter: cattrs.Converter, value: Json, kind: type) -> Any:
     """Build a dataclass whose keys are all there, and no others."""
     if not isinstance(value, Mapping):
         raise DataError(f"expected an object of {kind.__name__}, got {value!r:.60}")
-    names = check_fields(value, kind)
-    hints = type_hints(kind)
-    made = {}
-    for name in names:
-        try:
-            made[name] = converter.structure(value[name], hints[name])
-        except (cattrs.BaseValidationError, TypeError, ValueError, KeyError, ArithmeticError) as error:
-            raise DataError(f"{kind.__name__}.{name}: {_first(error)}") from error
-    return kind(**made)
+    names, hints = check_fields(value, kind), type_hints(kind)
+    return kind(**{n: _part(converter, value[n], hints[n], f"{kind.__name__}.{n}") for n in names})
 
 
 def check_fields(value: Mapping[str, Json], kind: type) -> list[str]:

@@ -45,23 +45,6 @@ _TERMS = ("term", "quantile", "lower_edge", "metric", "test", "variable", "secto
 class PrintTable:
     """A table whose cells are text, as it is printed.
 
-    Attributes
-    ----------
-    head : tuple of str
-        A title for each column; the first is that of the row labels.
-    rows : tuple of tuple of str
-        Cells, the label of the row first.
-    numeric : tuple of bool
-        Which columns stand at the right.
-    spans : tuple of (str, int)
-        Titles over neighbouring columns and how many each covers, after the first column; or none.
-    breaks : dict of int to str
-        Rows before which a rule stands, with the title of the group that begins there, or none.
-    notes : tuple of str
-        Sentences below the table.
-    caption, label : str
-        Above the table, and the name by which LaTeX refers to it.
-
     Examples
     --------
     >>> table = PrintTable(("", "Effect"), (("0.5", "−1.20"),), (False, True), caption="Wages")
@@ -73,13 +56,15 @@ class PrintTable:
     | 0.5 | −1.20 |
     """
 
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: tuple[bool, ...]
+    head: tuple[str, ...]  # a title for each column; the first is that of the row labels
+    rows: tuple[tuple[str, ...], ...]  # cells, the label of the row first
+    numeric: tuple[bool, ...]  # which columns stand at the right
+    # titles over neighbouring columns and how many each covers, after the first column; or none
     spans: tuple[tuple[str, int], ...] = ()
+    # rows before which a rule stands, with the title of the group that begins there, or none
     breaks: Mapping[int, str] = dataclasses.field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    caption: str = ""
+    notes: tuple[str, ...] = ()  # sentences below the table
+    caption: str = ""  # above the table, and the name by which LaTeX refers to it
     label: str = ""
 
     def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:

@@ -23,17 +23,8 @@ LATER: Mapping[str, bool] = {"later": True}
 
 # Fields that a reader of a table wants to know, in the order in which they are told.
 _FACTS = (
-    *(
-        "n",
-        "n_minus",
-        "n_plus",
-        "n_effective_minus",
-        "n_effective_plus",
-        "clusters",
-        "texts",
-        "budgets",
-        "events",
-    ),
+    *("n", "n_minus", "n_plus", "n_effective_minus", "n_effective_plus"),
+    *("clusters", "texts", "budgets", "events"),
     *("bandwidth", "bandwidth_minus", "bandwidth_plus", "method", "model", "kernel", "criterion", "scheme"),
     *("level", "coverage", "alpha"),
 )

@@ -23,22 +23,10 @@ Json: TypeAlias = Any
 
 _UNITS = ("s", "ms", "us", "ns")
 _NUMBERS = {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)} | {
-    "float32",
-    "float64",
-    "bool",
+    *("float32", "float64", "bool"),
 }
-_NULLABLE = {
-    "Int64",
-    "Float64",
-    "boolean",
-    "Int32",
-    "Float32",
-    "Int8",
-    "Int16",
-    "UInt8",
-    "UInt16",
-    "UInt32",
-    "UInt64",
+_NULLABLE = {f"{kind}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)} | {
+    *("Float32", "Float64", "boolean"),
 }
 _FRAME_KEYS = {"columns", "index", "data", "types", "names"}
 

@@ -36,34 +36,16 @@ EMBEDDING_FEATURES = (
 
 @dataclasses.dataclass(frozen=True)
 class LabelVectors:
-    """What the sentence model makes of a taxonomy.
+    """What the sentence model makes of a taxonomy."""
 
-    Attributes
-    ----------
-    description, name : ndarray, shape (n_sectors, d)
-        Vectors of "name: description" and of the name alone.
-    phrase : ndarray, shape (n_phrases, d)
-        Pooled vector of every phrase.
-    token : ndarray, shape (n_pieces, d)
-        Token vectors of all phrases, one after the other.
-    first : ndarray of int, shape (n_phrases,)
-        Row of `token` where each phrase begins.
-    owner : ndarray of int, shape (n_phrases,)
-        Sector of each phrase; phrases are sorted by it.
-    core : ndarray of bool, shape (n_phrases,)
-        Whether the phrase is a name or a keyword, not an alias.
-    words : tuple of str
-        The phrases.
-    """
-
-    description: Float32Array
+    description: Float32Array  # (n_sectors, d): vectors of "name: description" and of the name alone
     name: Float32Array
-    phrase: Float32Array
-    token: Float32Array
-    first: IntArray
-    owner: IntArray
-    core: BoolArray
-    words: tuple[str, ...]
+    phrase: Float32Array  # (n_phrases, d): pooled vector of every phrase
+    token: Float32Array  # (n_pieces, d): token vectors of all phrases, one after the other
+    first: IntArray  # (n_phrases,): row of `token` where each phrase begins
+    owner: IntArray  # (n_phrases,): sector of each phrase; phrases are sorted by it
+    core: BoolArray  # (n_phrases,): whether the phrase is a name or a keyword, not an alias
+    words: tuple[str, ...]  # the phrases
 
 
 # By model and not by encoder: an exported graph gives the vectors of the model that it was made from.

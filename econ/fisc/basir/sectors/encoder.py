@@ -35,21 +35,11 @@ MEMORY = 2048  # texts whose vectors are kept, some 60 kB each
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """One text as the sentence model sees it.
+    """One text as the sentence model sees it."""
 
-    Attributes
-    ----------
-    pooled : ndarray of float32, shape (d,)
-        Sentence vector of length 1.
-    tokens : ndarray of float32, shape (k, d)
-        Contextual vectors of the k word pieces, each of length 1, special pieces left out.
-    spans : ndarray of int, shape (k, 2)
-        Character offsets of the word pieces.
-    """
-
-    pooled: Float32Array
-    tokens: Float32Array
-    spans: IntArray
+    pooled: Float32Array  # (d,): sentence vector of length 1
+    tokens: Float32Array  # (k, d): contextual vectors of the k word pieces, each of length 1, special pieces left out
+    spans: IntArray  # (k, 2): character offsets of the word pieces
 
 
 class Encoder:

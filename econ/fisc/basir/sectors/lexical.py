@@ -35,31 +35,15 @@ KIND_WEIGHT = {"name": 1.0, "keyword": 1.0, "alias": 0.9, "weak": 0.4}
 
 @dataclasses.dataclass(frozen=True)
 class Hit:
-    """A phrase of a sector found in a text.
+    """A phrase of a sector found in a text."""
 
-    Attributes
-    ----------
-    sector : int
-        Column of the sector in the taxonomy.
-    phrase : str
-        The phrase as the taxonomy has it.
-    start, end : int
-        Character offsets in the text.
-    weight : float
-        Specificity of the phrase in 0..1: 1 if it points to one sector and has two words or more.
-    kind : str
-        "name", "keyword", "alias" or "weak".
-    covered : bool
-        Whether a longer phrase of another sector spans it ("fibre" inside "optical fibre cable").
-    """
-
-    sector: int
-    phrase: str
-    start: int
+    sector: int  # column of the sector in the taxonomy
+    phrase: str  # the phrase as the taxonomy has it
+    start: int  # character offsets in the text
     end: int
-    weight: float
-    kind: str
-    covered: bool
+    weight: float  # specificity of the phrase in 0..1: 1 if it points to one sector and has two words or more
+    kind: str  # "name", "keyword", "alias" or "weak"
+    covered: bool  # whether a longer phrase of another sector spans it ("fibre" inside "optical fibre cable")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,15 +31,9 @@ PROBES = (
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """How alike the two engines are.
+    """How alike the two engines are."""
 
-    Attributes
-    ----------
-    pooled, tokens : float
-        Lowest cosine between the vectors of both engines, over probe texts and over their word pieces.
-    """
-
-    pooled: float
+    pooled: float  # lowest cosine between the vectors of both engines, over probe texts and over their word pieces
     tokens: float
 
 

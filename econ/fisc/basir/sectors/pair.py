@@ -22,23 +22,12 @@ class DecisionRule:
 
     A text gets no sector unless its best score reaches `abstain`; otherwise every sector whose score
     reaches `threshold` and `relative` times the best score, at most `cap` of them.
-
-    Attributes
-    ----------
-    threshold : float
-        Lowest probability of a returned sector, 0..1.
-    relative : float
-        Lowest share of the best probability, 0..1.
-    abstain : float
-        Lowest best probability of a text that gets a sector at all, 0..1.
-    cap : int
-        Most sectors of one text.
     """
 
-    threshold: float = 0.35
-    relative: float = 0.2
-    abstain: float = 0.35
-    cap: int = 8
+    threshold: float = 0.35  # lowest probability of a returned sector, 0..1
+    relative: float = 0.2  # lowest share of the best probability, 0..1
+    abstain: float = 0.35  # lowest best probability of a text that gets a sector at all, 0..1
+    cap: int = 8  # most sectors of one text
 
     def apply(self, scores: FloatArray) -> BoolArray:
         """Return the decisions on scores in 0..1, shape (n_texts, n_sectors)."""

@@ -40,43 +40,22 @@ _UNGLUED = {
 
 @dataclasses.dataclass(frozen=True)
 class Paragraph:
-    """A paragraph of a speech.
+    """A paragraph of a speech."""
 
-    Attributes
-    ----------
-    number : int or None
-        Number printed in the speech, if any; pieces of one long paragraph share it.
-    part : str
-        "A" (the economy and spending), "B" (taxes), or "" where the speech has no parts.
-    page : int
-        Page on which it begins, from 1.
-    text : str
-    """
-
-    number: int | None
-    part: str
-    page: int
+    number: int | None  # number printed in the speech, if any; pieces of one long paragraph share it
+    part: str  # "A" (the economy and spending), "B" (taxes), or "" where the speech has no parts
+    page: int  # page on which it begins, from 1
     text: str
 
 
 @dataclasses.dataclass(frozen=True)
 class SplitReport:
-    """What was cut or repaired on the way.
+    """What was cut or repaired on the way."""
 
-    Attributes
-    ----------
-    contents_words, annex_words : int
-        Words of the table of contents and of the annexures, both left out.
-    glued : int
-        Words that were glued to an article or conjunction and were separated.
-    split, merged : int
-        Paragraphs cut because they were too long; pieces joined to a neighbour because too short.
-    """
-
-    contents_words: int
+    contents_words: int  # words of the table of contents and of the annexures, both left out
     annex_words: int
-    glued: int
-    split: int
+    glued: int  # words that were glued to an article or conjunction and were separated
+    split: int  # paragraphs cut because they were too long; pieces joined to a neighbour because too short
     merged: int
 
 

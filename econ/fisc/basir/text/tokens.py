@@ -24,21 +24,11 @@ _VARIANTS = {  # one spelling for each word that budgets write in several ways
 
 @dataclasses.dataclass(frozen=True)
 class Token:
-    """A word of a text: its stem, whether it is written in capitals, and where it stands.
+    """A word of a text: its stem, whether it is written in capitals, and where it stands."""
 
-    Attributes
-    ----------
-    stem : str
-        Lower-case stem.
-    capital : bool
-        Whether all letters are capitals (and there are at least two).
-    start, end : int
-        Character offsets of the word in the text, ``text[start:end]``.
-    """
-
-    stem: str
-    capital: bool
-    start: int
+    stem: str  # lower-case stem
+    capital: bool  # whether all letters are capitals (and there are at least two)
+    start: int  # character offsets of the word in the text, ``text[start:end]``
     end: int
 
 

@@ -26,21 +26,11 @@ Progress = Callable[[str, int, int], None]
 
 
 class Pipeline(Protocol):
-    """What the module of a kind offers.
+    """What the module of a kind offers."""
 
-    Attributes
-    ----------
-    Options : pydantic model
-        The table ``[options]`` of the file.
-    TEMPLATE : str
-        The commented lines of ``[options]`` in a new file.
-    SUBTITLE : str
-        Under the title.
-    """
-
-    Options: type[BaseModel]
-    TEMPLATE: str
-    SUBTITLE: str
+    Options: type[BaseModel]  # the table ``[options]`` of the file
+    TEMPLATE: str  # the commented lines of ``[options]`` in a new file
+    SUBTITLE: str  # under the title
 
     def sections(self, definition: ReportDefinition, progress: Progress) -> list[Section]:
         """Make the sections; what cannot be made is a failed section that says why."""
