@@ -31,8 +31,8 @@ from fisc.economist import (
     saez_schedule,
     welfare,
 )
+from fisc.economist.calibration import calibrated_cost
 from fisc.economist.objective import WelfareOfRates
-from fisc.economist.population import calibrated_cost
 from fisc.economist.scripts import rule_of_thumb
 from fisc.economist.workers import LanguageWorkers, Memory
 from fisc.llm import Client, ScriptedModel

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fisc.economist import TaxSchedule, Workers
-from fisc.economist.population import calibrated_cost
+from fisc.economist.calibration import calibrated_cost
 
 VECTORS = Path(__file__).parent / "vectors"
 CALIBRATIONS = {"calib": "common", "invert": "individual", "paper": "paper"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fisc.data import DataError, OptionError
-from fisc.economist import TaxSchedule
+from fisc.economist import TaxSchedule, Workers, respond
 
 
 def test_us_law_by_hand() -> None:
@@ -98,3 +98,20 @@ def test_bad_schedules_are_refused_in_words(edges: object, rates: object, messag
 def test_negative_income_has_no_tax() -> None:
     with pytest.raises(DataError, match="income must not be negative, got -1"):
         TaxSchedule([0.0], [0.1]).tax([-1.0, 5.0])
+
+
+def test_credits_on_earnings_need_to_be_asked_for() -> None:
+    with pytest.raises(
+        DataError, match=r"rates must lie in \[0, 1\], got -0.2 .* credits on earnings need lowest"
+    ):
+        TaxSchedule([0.0, 10_000.0], [-0.2, 0.3])
+    credit = TaxSchedule([0.0, 10_000.0], [-0.2, 0.3], lowest=-0.5)
+    assert credit.tax(20_000.0) == 1_000.0
+    assert credit.with_rates([-0.5, 0.0]).rates.tolist() == [-0.5, 0.0]
+    assert TaxSchedule.from_dict(credit.to_dict()) == credit
+    worker = Workers([1000.0], 0.02)
+    hours = respond(worker, TaxSchedule([0.0], [-0.2], lowest=-1.0)).hours[0]
+    assert 0.02 * 3.5 * hours**2.5 == pytest.approx(1000.0 * 1.2)  # c delta l^(delta - 1) = s (1 - t)
+    for lowest in (-1.5, 0.1, float("nan")):
+        with pytest.raises(DataError, match="lowest="):
+            TaxSchedule([0.0], [0.1], lowest=lowest)

@@ -1,14 +1,18 @@
-"""Earnings of workers in the United States as a distribution: rounded quantiles with a Pareto tail."""
+"""Earnings of workers in the United States as a distribution: a published fit, and rounded quantiles with a tail."""
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
+from fisc.core import DataError, check_option, check_whole
 from fisc.core.arrays import FloatArray
-from fisc.core.errors import DataError
+from fisc.data import GB2
+from fisc.economist.options import Population
 
-__all__ = ["ACS_INCOME", "ACS_PROBABILITY", "acs_quantile", "acs_tail"]
+__all__ = ["ACS_INCOME", "ACS_PROBABILITY", "acs_quantile", "acs_tail", "sample_incomes"]
 
 #: Our own rounded anchors for the annual earnings of workers in the United States of about 2023. Between
 #: them log income is linear in the normal score; beyond the last one incomes are Pareto.
@@ -50,3 +54,12 @@ def acs_quantile(share: FloatArray) -> FloatArray:
     above = logs[-1] - (np.log1p(-share) - np.log1p(-ACS_PROBABILITY[-1])) / acs_tail()
     logs_of_all = np.where(score < knots[0], below, np.where(score > knots[-1], above, inner))
     return np.asarray(np.exp(logs_of_all))
+
+
+def sample_incomes(n: int, population: Population, rng: np.random.Generator) -> FloatArray:
+    """Draw annual incomes as they are observed, shape (n,); see `Workers.sample`."""
+    check_option("population", population, get_args(Population))
+    n = check_whole("n", n, least=1)
+    if population == "gb2":
+        return GB2.us_2023().sample(n, rng)
+    return acs_quantile(ndtr(rng.standard_normal(n)))

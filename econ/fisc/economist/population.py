@@ -11,7 +11,6 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtr
 
 from fisc.core import (
     DataError,
@@ -21,29 +20,24 @@ from fisc.core import (
     check_number,
     check_option,
     check_seed,
-    check_whole,
     nearest,
     renamed,
 )
 from fisc.core.arrays import FloatArray
 from fisc.core.frames import TableLike, as_frame
-from fisc.data import GB2
 from fisc.economist.arrays import checked_array, checked_weights, person_quantile
-from fisc.economist.earnings import acs_quantile
+from fisc.economist.calibration import PAPER_COST, STANDARD_HOURS
+from fisc.economist.earnings import sample_incomes
 from fisc.economist.inversion import Inversion, free_income_at_rates, invert_schedule, skill_and_cost
 from fisc.economist.options import DEFAULT_POPULATION, Calibration, ObservedCalibration, Population
 from fisc.economist.personas import Persona, draw_personas
 from fisc.economist.schedule import TaxSchedule
 from fisc.economist.sorted_population import SortedPopulation, why_not_sorted
 
-__all__ = ["STANDARD_HOURS", "Workers", "calibrated_cost", "sample_incomes"]
+__all__ = ["Workers"]
 
-#: Hours of a standard week; incomes are quoted at it and calibrations aim for it.
-STANDARD_HOURS = 40.0
 #: Largest curvature: an elasticity of 1/99, beyond which powers of hours leave the range of floats.
 STEEPEST = 100.0
-#: Cost of the source paper. At United States incomes it leaves 9 workers in 10 at the cap.
-PAPER_COST = 5e-4
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -449,38 +443,3 @@ def _check_powers(skill: FloatArray, cost: FloatArray, delta: float, max_hours: 
             f"skill {skill[i]:g} and cost {cost[i]:g} at position {i} cannot be raised to the power delta={delta:g} "
             f"over {max_hours:g} hours; give incomes in other units, or a smaller delta"
         )
-
-
-def calibrated_cost(
-    skill: FloatArray, schedule: TaxSchedule, calibration: Calibration, *, delta: float = 3.5
-) -> FloatArray:
-    r"""Return the cost of hours of each worker, shape (n,), from skill (n,) and the tax of the time.
-
-    Who faces marginal rate :math:`\tau` works h hours if :math:`s (1-\tau) = c\,\delta\,h^{\delta-1}`.
-    ``"common"``: one c, so that the worker of median skill works 40 hours. ``"individual"``: a c for
-    each, so that everybody does. ``"paper"``: 0.0005, which at United States incomes leaves nine in
-    ten at the cap; for replication only.
-
-    >>> cost = calibrated_cost(np.array([1000.0]), TaxSchedule.flat(0.5), "common")
-    >>> bool(np.isclose(1000 * 0.5, cost[0] * 3.5 * 40**2.5))
-    True
-    """
-    check_option("calibration", calibration, get_args(Calibration))
-    if calibration == "paper":
-        return np.full(skill.size, PAPER_COST)
-    anchor = skill if calibration == "individual" else np.full(skill.size, np.median(skill))
-    keep = 1.0 - schedule.marginal_rate(STANDARD_HOURS * anchor)
-    if (keep <= 0.0).any():
-        raise DataError(
-            "a marginal rate of 1 at 40 hours leaves no cost that would explain them; lower the rate"
-        )
-    return np.asarray(anchor * keep / (delta * STANDARD_HOURS ** (delta - 1.0)))
-
-
-def sample_incomes(n: int, population: Population, rng: np.random.Generator) -> FloatArray:
-    """Draw annual incomes as they are observed, shape (n,); see `Workers.sample`."""
-    check_option("population", population, get_args(Population))
-    n = check_whole("n", n, least=1)
-    if population == "gb2":
-        return GB2.us_2023().sample(n, rng)
-    return acs_quantile(ndtr(rng.standard_normal(n)))

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from fisc.core import check_whole
 from fisc.core.arrays import FloatArray
-from fisc.economist.population import STANDARD_HOURS, Workers
+from fisc.economist.calibration import STANDARD_HOURS
+from fisc.economist.population import Workers
 from fisc.economist.schedule import TaxSchedule
 from fisc.economist.workers.base import Behaviour, Memory
 from fisc.llm import Client, Message, system, user
