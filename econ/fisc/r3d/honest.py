@@ -1,0 +1,234 @@
+"""Residuals and degrees of freedom of local fits that hold in small samples.
+
+A local polynomial is weighted least squares: with B chosen so that B' diag(K) B = I, fitted values are H Q,
+H = B (K B)'. If the errors of units are independent with one variance (the working model), residuals (I - H) Q
+have the covariance (I - H)(I - H)', and dividing by its square root, unit by unit (HC2) or cluster by cluster
+(CR2), makes the variance estimate sum_g (w_g' A_g e_g)^2 of a limit w'Q exactly unbiased. That estimate is a
+quadratic form in the errors; the chi-square with the same mean and variance has the degrees of freedom of Bell
+and McCaffrey. Both depend on the weights only, so they cost nothing a quantile, and neither needs the working
+model to be true: it only decides by how much residuals are stretched.
+
+All n x n matrices are the identity plus a matrix of rank 2P, P coefficients, and are never formed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .kernels import FloatArray
+from .localpoly import SideFit
+from .quantiles import IntArray
+from .scores import sum_by
+
+# Smallest share of its variance that a residual may keep and still be stretched; a unit (or direction within a
+# cluster) below it determines its own fitted value and says nothing about the error.
+_KEPT_MIN = 1e-6
+# Directions of a cluster's regressors below this share of the largest are rounding.
+_RANK = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Hat:
+    """The projection H = basis @ (mass * basis)' of weighted least squares on k units.
+
+    Attributes
+    ----------
+    basis : array, shape (k, P)
+        Combinations of the regressors with basis' diag(mass) basis = I.
+    mass : array, shape (k,)
+        Kernel times unit weight.
+    """
+
+    basis: FloatArray
+    mass: FloatArray
+
+    @property
+    def factors(self) -> tuple[FloatArray, FloatArray]:
+        """U, shape (k, 2P), and S, shape (2P, 2P), with (I - H)(I - H)' = I + U S U'."""
+        weighted = self.mass[:, None] * self.basis
+        size = self.basis.shape[1]
+        middle = np.zeros((2 * size, 2 * size))
+        middle[:size, :size] = weighted.T @ weighted
+        middle[:size, size:] = middle[size:, :size] = -np.eye(size)
+        return np.hstack([self.basis, weighted]), middle
+
+
+def make_hat(regressors: FloatArray, mass: FloatArray) -> tuple[Hat, FloatArray]:
+    """Projection on regressors, and the weights of the units in every coefficient.
+
+    Parameters
+    ----------
+    regressors : array, shape (k, P)
+        Of full column rank where the mass is positive.
+    mass : array, shape (k,)
+        Nonnegative weights.
+
+    Returns
+    -------
+    (Hat, array (P, k))
+        The projection; row c holds the weights w with w'Q = coefficient c.
+
+    Examples
+    --------
+    >>> hat, weights = make_hat(np.ones((4, 1)), np.ones(4))
+    >>> weights.round(12)
+    array([[0.25, 0.25, 0.25, 0.25]])
+    """
+    root = np.sqrt(mass)
+    orthogonal, triangle = np.linalg.qr(root[:, None] * regressors)
+    basis = np.linalg.solve(triangle.T, regressors.T).T
+    return Hat(basis, mass), np.linalg.solve(triangle, (orthogonal * root[:, None]).T)
+
+
+def hat_of_side(fit: SideFit, x: FloatArray, order: int, column: int = 0) -> Hat:
+    """Projection behind a fit on one side (`column`: which bandwidth, where there are several)."""
+    rows = x[fit.rows]
+    powers = (rows / np.abs(rows).max())[:, None] ** np.arange(order + 1)
+    return make_hat(powers, fit.root[:, column] ** 2)[0]
+
+
+def joint_hat(
+    minus: SideFit, plus: SideFit, x: FloatArray, order: int, covariates: FloatArray, column: int = 0
+) -> tuple[Hat, FloatArray, FloatArray]:
+    """Projection on a polynomial on each side and on covariates with common coefficients.
+
+    The covariates' coefficients are estimated too, from the units of both sides, so that units of both sides
+    move each limit. Ignoring that is harmless with one covariate and many units only.
+
+    Parameters
+    ----------
+    minus, plus : SideFit
+        Fits of the two sides; their windows lie side by side.
+    x : array, shape (n,)
+        Running variable less the cutoff, ascending.
+    order : int
+        Order of the polynomials.
+    covariates : array, shape (n, c)
+        Unit-level covariates.
+    column : int
+        Which bandwidth, where there are several.
+
+    Returns
+    -------
+    (Hat, array (k,), array (k,))
+        The projection on the k units of both windows, lower window first; the weights of the units in the lower
+        limit and in the upper limit, covariates held at their mean over the windows.
+    """
+    blocks, masses = [], []
+    for fit in (minus, plus):
+        rows = x[fit.rows]
+        blocks.append((rows / np.abs(rows).max())[:, None] ** np.arange(order + 1))
+        masses.append(fit.root[:, column] ** 2)
+    below, size = blocks[0].shape
+    k = below + blocks[1].shape[0]
+    near = np.vstack([covariates[minus.rows], covariates[plus.rows]])
+    near = near - near.mean(axis=0)
+    spread = np.abs(near).max(axis=0)
+    regressors = np.zeros((k, 2 * size + near.shape[1]))
+    regressors[:below, :size], regressors[below:, size : 2 * size] = blocks
+    regressors[:, 2 * size :] = near / np.where(spread > 0.0, spread, 1.0)
+    hat, weights = make_hat(regressors, np.concatenate(masses))
+    return hat, weights[0], weights[size]
+
+
+def adjusted_errors(hat: Hat, errors: FloatArray, groups: IntArray | None = None) -> FloatArray:
+    """Residuals stretched for leverage: HC2, or CR2 with groups.
+
+    Parameters
+    ----------
+    hat : Hat
+        The projection of the fit.
+    errors : array, shape (k, m)
+        Residuals.
+    groups : int array, shape (k,), optional
+        Cluster codes.
+
+    Returns
+    -------
+    array, shape (k, m)
+        The scores of a limit w'Q are w_i times these, summed over clusters where there are any.
+
+    References
+    ----------
+    MacKinnon, J. G. and White, H. (1985), Journal of Econometrics 29, 305-325. Pustejovsky, J. E. and Tipton, E.
+    (2018), Journal of Business & Economic Statistics 36, 672-683 (CR2 for weighted least squares).
+    """
+    return _stretch(hat, errors, groups)
+
+
+def degrees_of_freedom(hat: Hat, weights: FloatArray, groups: IntArray | None = None) -> float:
+    """Bell-McCaffrey degrees of freedom of the variance estimate of the limit weights'Q.
+
+    Parameters
+    ----------
+    hat : Hat
+        The projection of the fit.
+    weights : array, shape (k,)
+        Weights of the units in the limit.
+    groups : int array, shape (k,), optional
+        Cluster codes.
+
+    Returns
+    -------
+    float
+        (tr A)^2 / tr A^2 for the variance estimate e'Ae in independent errors e of one variance.
+
+    References
+    ----------
+    Bell, R. M. and McCaffrey, D. F. (2002), Bias reduction in standard errors for linear regression with multi-stage
+    samples, Survey Methodology 28, 169-181. Imbens, G. W. and Kolesar, M. (2016), Robust standard errors in small
+    samples: some practical advice, Review of Economics and Statistics 98, 701-712.
+
+    Examples
+    --------
+    The mean of five values has a variance estimate with four degrees of freedom.
+
+    >>> hat, weights = make_hat(np.ones((5, 1)), np.ones(5))
+    >>> round(degrees_of_freedom(hat, weights[0]), 9)
+    4.0
+    """
+    left, middle = hat.factors
+    stretched = _stretch(hat, weights[:, None], groups)
+    if groups is None:
+        own, outer = stretched[:, 0] ** 2, stretched * left
+    else:
+        _, codes = np.unique(groups, return_inverse=True)
+        count = int(codes.max()) + 1
+        own = sum_by(codes, stretched**2, count)[:, 0]
+        outer = sum_by(codes, stretched * left, count)
+    # Gram matrix of the cluster scores' coefficients: diag(own) + outer middle outer'
+    inner = middle @ (outer.T @ outer)
+    diagonal = np.einsum("ga,ab,gb->g", outer, middle, outer)
+    trace = float(own.sum() + diagonal.sum())
+    square = float(own @ own + 2.0 * own @ diagonal + np.einsum("ab,ba->", inner, inner))
+    return trace**2 / square if square > 0.0 else 1.0
+
+
+def _stretch(hat: Hat, values: FloatArray, groups: IntArray | None) -> FloatArray:
+    """Multiply by the inverse square root of the diagonal (blocks) of (I - H)(I - H)', which is symmetric."""
+    left, middle = hat.factors
+    if groups is None:
+        kept = 1.0 + np.einsum("ia,ab,ib->i", left, middle, left, optimize=True)
+        gain = np.where(kept > _KEPT_MIN, 1.0 / np.sqrt(np.maximum(kept, _KEPT_MIN)), 0.0)
+        return np.asarray(values * gain[:, None])
+    _, codes = np.unique(groups, return_inverse=True)
+    count, width = int(codes.max()) + 1, left.shape[1]
+    gram = sum_by(codes, (left[:, :, None] * left[:, None, :]).reshape(len(left), -1), count)
+    scale, directions = np.linalg.eigh(gram.reshape(count, width, width))
+    live = scale > _RANK * scale[:, -1:]
+    root = np.sqrt(np.where(live, scale, 0.0))
+    turned = (
+        root[:, :, None] * np.einsum("gab,ac,gcd->gbd", directions, middle, directions) * root[:, None, :]
+    )
+    shrink, axes = np.linalg.eigh(turned)  # the block is the identity plus this on the cluster's directions
+    kept = 1.0 + shrink
+    gain = np.where(kept > _KEPT_MIN, 1.0 / np.sqrt(np.maximum(kept, _KEPT_MIN)), 0.0) - 1.0
+    back = directions * np.where(live, 1.0 / np.where(live, root, 1.0), 0.0)[:, None, :]
+    change = np.einsum("gab,gbc,gc,gdc,ged->gae", back, axes, gain, axes, back, optimize=True)
+    projected = np.stack(
+        [sum_by(codes, left[:, [a]] * values, count) for a in range(width)], axis=1
+    )  # (groups, 2P, m)
+    moved = np.einsum("gab,gbm->gam", change, projected)
+    return np.asarray(values + np.einsum("ia,iam->im", left, moved[codes]))
