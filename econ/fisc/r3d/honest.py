@@ -84,53 +84,139 @@ def make_hat(regressors: FloatArray, mass: FloatArray) -> tuple[Hat, FloatArray]
 
 def hat_of_side(fit: SideFit, x: FloatArray, order: int, column: int = 0) -> Hat:
     """Projection behind a fit on one side (`column`: which bandwidth, where there are several)."""
-    rows = x[fit.rows]
-    powers = (rows / np.abs(rows).max())[:, None] ** np.arange(order + 1)
-    return make_hat(powers, fit.root[:, column] ** 2)[0]
+    return make_hat(_powers(fit, x, order), fit.root[:, column] ** 2)[0]
 
 
 def joint_hat(
-    minus: SideFit, plus: SideFit, x: FloatArray, order: int, covariates: FloatArray, column: int = 0
-) -> tuple[Hat, FloatArray, FloatArray]:
+    minus: SideFit,
+    plus: SideFit,
+    x: FloatArray,
+    order: int,
+    covariates: FloatArray | None = None,
+    column: int = 0,
+) -> tuple[Hat, FloatArray]:
     """Projection on a polynomial on each side and on covariates with common coefficients.
 
-    The covariates' coefficients are estimated too, from the units of both sides, so that units of both sides
-    move each limit. Ignoring that is harmless with one covariate and many units only.
+    The covariates' coefficients are estimated from the units of both sides, so that units of both sides move each
+    limit. Ignoring that is harmless with one covariate and many units only.
 
     Parameters
     ----------
     minus, plus : SideFit
-        Fits of the two sides; their windows lie side by side.
+        Fits of the two sides.
     x : array, shape (n,)
         Running variable less the cutoff, ascending.
     order : int
         Order of the polynomials.
-    covariates : array, shape (n, c)
+    covariates : array, shape (n, c), optional
         Unit-level covariates.
     column : int
         Which bandwidth, where there are several.
 
     Returns
     -------
-    (Hat, array (k,), array (k,))
-        The projection on the k units of both windows, lower window first; the weights of the units in the lower
-        limit and in the upper limit, covariates held at their mean over the windows.
+    (Hat, array (2(p+1)+c, k))
+        The projection on the k units of both windows, lower window first; the weights of the units in every
+        coefficient. Row d is the d-th coefficient in powers of x / max |x| of the lower window, row p+1+d of the
+        upper one, with the covariates held at their means over the windows.
     """
-    blocks, masses = [], []
-    for fit in (minus, plus):
-        rows = x[fit.rows]
-        blocks.append((rows / np.abs(rows).max())[:, None] ** np.arange(order + 1))
-        masses.append(fit.root[:, column] ** 2)
-    below, size = blocks[0].shape
-    k = below + blocks[1].shape[0]
-    near = np.vstack([covariates[minus.rows], covariates[plus.rows]])
-    near = near - near.mean(axis=0)
-    spread = np.abs(near).max(axis=0)
-    regressors = np.zeros((k, 2 * size + near.shape[1]))
-    regressors[:below, :size], regressors[below:, size : 2 * size] = blocks
-    regressors[:, 2 * size :] = near / np.where(spread > 0.0, spread, 1.0)
-    hat, weights = make_hat(regressors, np.concatenate(masses))
-    return hat, weights[0], weights[size]
+    below, above = _powers(minus, x, order), _powers(plus, x, order)
+    size, extra = order + 1, 0 if covariates is None else covariates.shape[1]
+    regressors = np.zeros((len(below) + len(above), 2 * size + extra))
+    regressors[: len(below), :size], regressors[len(below) :, size : 2 * size] = below, above
+    if covariates is not None:
+        near = np.vstack([covariates[minus.rows], covariates[plus.rows]])
+        near = near - near.mean(axis=0)
+        spread = np.abs(near).max(axis=0)
+        regressors[:, 2 * size :] = near / np.where(spread > 0.0, spread, 1.0)
+    return make_hat(regressors, np.concatenate([minus.root[:, column], plus.root[:, column]]) ** 2)
+
+
+def _powers(fit: SideFit, x: FloatArray, order: int) -> FloatArray:
+    near = x[fit.rows]
+    return np.asarray((near / np.abs(near).max())[:, None] ** np.arange(order + 1))
+
+
+def side_scores(
+    fit: SideFit, x: FloatArray, errors: FloatArray, order: int, clusters: IntArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """HC2 (CR2) scores and degrees of freedom of one side, where nothing ties the sides together.
+
+    Parameters
+    ----------
+    fit : SideFit
+        The fit whose weights apply, with g = 1 or m bandwidths.
+    x : array, shape (n,)
+        Running variable less the cutoff, ascending.
+    errors : array, shape (k, m)
+        Residuals at `fit.rows`.
+    order : int
+        Order of the polynomial.
+    clusters : int array, shape (n,), optional
+        Cluster codes; no cluster has units on both sides (else use `joint_scores`).
+
+    Returns
+    -------
+    (array (k, m), array (g,))
+        Scores w_i e_i(q), whose sum of squares (over clusters, of sums) is the variance of the limit, and the
+        degrees of freedom of that variance.
+    """
+    groups = None if clusters is None else clusters[fit.rows]
+    out, df = np.empty_like(errors), np.empty(fit.root.shape[1])
+    for column in range(df.size):
+        which = slice(None) if df.size == 1 else slice(column, column + 1)
+        hat = hat_of_side(fit, x, order, column)
+        weights = fit.coefficient_weights[:, column]
+        out[:, which] = weights[:, None] * adjusted_errors(hat, errors[:, which], groups)
+        df[column] = degrees_of_freedom(hat, weights, groups)
+    return out, df
+
+
+def joint_scores(
+    minus: SideFit,
+    plus: SideFit,
+    x: FloatArray,
+    errors: FloatArray,
+    order: int,
+    *,
+    deriv: int = 0,
+    covariates: FloatArray | None = None,
+    clusters: IntArray | None = None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """HC2 (CR2) scores and degrees of freedom where covariates or clusters tie the sides together.
+
+    Parameters
+    ----------
+    minus, plus : SideFit
+        Fits of the two sides, with g = 1 or m bandwidths, of the outcomes net of covariates.
+    x : array, shape (n,)
+        Running variable less the cutoff, ascending.
+    errors : array, shape (k, m)
+        Residuals (net of covariates) of the lower window, then of the upper one.
+    order, deriv : int
+        Order of the polynomials; 0 for the limits, 1 for the slopes.
+    covariates : array, shape (n, c), optional
+        Unit-level covariates, with the same coefficients on both sides.
+    clusters : int array, shape (n,), optional
+        Cluster codes.
+
+    Returns
+    -------
+    (array (k, m), array (k, m), array (g,))
+        Scores of the lower and of the upper limit on the units of both windows, and the degrees of freedom of the
+        variance of the jump.
+    """
+    groups = None if clusters is None else np.concatenate([clusters[minus.rows], clusters[plus.rows]])
+    reach = [float(np.abs(x[fit.rows]).max()) for fit in (minus, plus)]
+    lower, upper, df = np.empty_like(errors), np.empty_like(errors), np.empty(minus.root.shape[1])
+    for column in range(df.size):
+        which = slice(None) if df.size == 1 else slice(column, column + 1)
+        hat, weights = joint_hat(minus, plus, x, order, covariates, column)
+        below, above = weights[deriv] / reach[0] ** deriv, weights[order + 1 + deriv] / reach[1] ** deriv
+        adjusted = adjusted_errors(hat, errors[:, which], groups)
+        lower[:, which], upper[:, which] = below[:, None] * adjusted, above[:, None] * adjusted
+        df[column] = degrees_of_freedom(hat, above - below, groups)
+    return lower, upper, df
 
 
 def adjusted_errors(hat: Hat, errors: FloatArray, groups: IntArray | None = None) -> FloatArray:
