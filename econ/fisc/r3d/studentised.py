@@ -93,9 +93,9 @@ class Spread:
         return np.asarray(student.ppf(1.0 - alpha / 2.0, self.pooled_df))
 
     def t_p_values(self, estimates: FloatArray) -> FloatArray:
-        """Two-sided p-values of H0: 0, shape (m,); NaN where there is no variance."""
+        """Two-sided p-values of H0: 0, shape (m,); one where there is no variance."""
         ratio = np.abs(estimates) / np.where(self.live, self.se, 1.0)
-        return np.where(self.live, 2.0 * student.sf(ratio, self.pooled_df), np.nan)
+        return np.where(self.live, 2.0 * student.sf(ratio, self.pooled_df), 1.0)
 
     def noise(self, n_draws: int, seed: int) -> FloatArray:
         """Draws of the estimated over the true variance, shape (n_draws, m) or (n_draws, 1) if common to all."""
