@@ -12,6 +12,7 @@ from fisc.data import DataError
 from fisc.r3d.density import density_test
 from fisc.r3d.density_pilot import side_bandwidth, slope_constants
 from fisc.r3d.manipulation import check_manipulation, local_bandwidths, nearest_units, support
+from fisc.r3d.pilot_reach import near_side, pilot_reach
 
 Array = np.ndarray[Any, Any]
 Draw = Callable[[np.random.Generator, int], Array]
@@ -97,6 +98,20 @@ def test_bandwidths_follow_the_units_and_stay_out_of_the_tail() -> None:
     assert max(h) < 4.0 * np.median(np.abs(x)) * 1.001
     sizes = [max(local_bandwidths(HEAVY["lognormal"](np.random.default_rng(2), n))) for n in (1000, 16_000)]
     assert sizes[1] < sizes[0]
+
+
+def test_pilots_use_all_of_a_bounded_side_and_nothing_of_a_far_tail() -> None:
+    x = np.sort(np.random.default_rng(8).uniform(-1.0, 1.0, 500))
+    zero = int(np.searchsorted(x, 0.0))
+    assert near_side(x, False, 30) == slice(0, zero)
+    assert near_side(x, True, 30) == slice(zero, 500)
+    for n in (500, 50_000):
+        t2 = np.sort(np.random.default_rng(9).standard_t(2.0, n))
+        near = near_side(t2, True, 30)
+        assert t2[near.stop - 1] < 3.6
+        assert near.stop - near.start > 0.42 * n
+    skewed = np.r_[np.full(40, 0.01), np.arange(1.0, 11.0)]
+    assert pilot_reach(skewed, 45) == 5.0  # the units asked for come first
 
 
 def test_a_straight_distribution_function_takes_the_whole_window() -> None:

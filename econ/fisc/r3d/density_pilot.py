@@ -15,9 +15,8 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 from .kernels import FloatArray, Kernel, boundary_constants, kernel_weights
+from .pilot_reach import pilot_reach
 
-# Windows of the first step reach this many median distances of a side: all of a uniform side, no far tail.
-REACH = 4.0
 # At least this many units per coefficient in every window.
 _UNITS = 10
 _EDGE = 1.0 + 1e-4
@@ -56,7 +55,7 @@ def side_bandwidth(distance: FloatArray, share: FloatArray, n: int, p: int, kern
     True
     """
     floor = float(distance[min(_UNITS * (p + 2), distance.size) - 1])
-    reach = max(min(REACH * float(np.median(distance)), float(distance[-1])), floor) * _EDGE
+    reach = pilot_reach(distance, _UNITS * (p + 2)) * _EDGE
     first = _coefficients(distance, share, reach, p + 2, "uniform")
     density = max(float(first[1]), 0.1 * float(share[np.searchsorted(distance, reach) - 1]) / reach)
     beta, v = slope_constants(kernel, p + 1, p + 1)
