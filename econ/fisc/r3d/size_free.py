@@ -21,10 +21,11 @@ from scipy.stats import t as student
 from fisc.data import DataError
 
 from .bandwidth import select
-from .honest import adjusted_errors, degrees_of_freedom, hat_of_side
+from .honest import side_scores
 from .kernels import FloatArray, Kernel
 from .localpoly import fit_side
 from .quantiles import IntArray
+from .scores import sum_by
 
 # Values handled at once: small enough that a block and its sorted copy stay in the cache.
 _BLOCK = 1 << 15
@@ -305,15 +306,13 @@ def size_jump(
     limit, variance, df = [], [], []
     for plus, bandwidth in ((False, h.minus), (True, h.plus)):
         fit = fit_side(x, log_size, bandwidth, p, kernel, plus=plus)
-        hat = hat_of_side(fit, x, p)
-        groups = None if clusters is None else clusters[fit.rows]
-        weights = fit.coefficient_weights[:, 0]
-        scores = weights[:, None] * adjusted_errors(hat, log_size[fit.rows] - fit.fitted, groups)
-        if groups is not None:
-            scores = np.bincount(groups, scores[:, 0])[:, None]
+        scores, own_df = side_scores(fit, x, log_size[fit.rows] - fit.fitted, p, clusters)
+        if clusters is not None:
+            groups = clusters[fit.rows]
+            scores = sum_by(groups, scores, int(groups.max()) + 1)
         limit.append(float(fit.alpha[0, 0]))
         variance.append(float(np.sum(scores**2)))
-        df.append(degrees_of_freedom(hat, weights, groups))
+        df.append(float(own_df[0]))
     jump, total = limit[1] - limit[0], sum(variance)
     below, above = float(np.exp(limit[0])), float(np.exp(limit[1]))
     if total <= _NO_JUMP**2:  # sizes follow the polynomials exactly

@@ -60,11 +60,14 @@ class Spread:
         Degrees of freedom of every component.
     level : float
         Largest absolute value of the outcome's curve, against which rounding is told from variance.
+    moving : bool array, shape (m,), optional
+        Quantiles at which units differ, see `fisc.r3d.atoms.has_spread`.
     """
 
     variances: FloatArray
     df: FloatArray
     level: float = 0.0
+    moving: NDArray[np.bool_] | None = None
 
     @cached_property
     def se(self) -> FloatArray:
@@ -73,12 +76,13 @@ class Spread:
 
     @cached_property
     def live(self) -> NDArray[np.bool_]:
-        """Quantiles with a variance, shape (m,); the others lie in an atom of the outcome."""
-        return np.asarray(self.se > _ROUNDING * max(float(self.se.max()), self.level * 1e-2))
+        """Quantiles that suprema rest on, shape (m,); the others lie in an atom of the outcome."""
+        live = self.se > _ROUNDING * max(float(self.se.max()), self.level * 1e-2)
+        return np.asarray(live if self.moving is None else live & self.moving)
 
     @property
     def n_atoms(self) -> int:
-        """Number of quantiles without a variance."""
+        """Number of quantiles left out of suprema."""
         return int(np.count_nonzero(~self.live))
 
     @cached_property
@@ -108,7 +112,12 @@ class Spread:
         return np.where(total > 0.0, ratio, 1.0)
 
 
-def spread_of(components: tuple[Component, ...], contrast: FloatArray, level: float = 0.0) -> Spread:
+def spread_of(
+    components: tuple[Component, ...],
+    contrast: FloatArray,
+    level: float = 0.0,
+    moving: NDArray[np.bool_] | None = None,
+) -> Spread:
     """Variance by component of the estimates contrast'(process).
 
     Parameters
@@ -119,6 +128,8 @@ def spread_of(components: tuple[Component, ...], contrast: FloatArray, level: fl
         The estimates' errors as linear maps of the process.
     level : float
         Largest absolute value of the outcome's curves.
+    moving : bool array, shape (m,), optional
+        Estimates to keep, where these are the m quantiles: those at which units differ.
 
     Returns
     -------
@@ -131,7 +142,7 @@ def spread_of(components: tuple[Component, ...], contrast: FloatArray, level: fl
         [np.einsum("im,ij,jm->m", contrast, c.covariance, contrast, optimize=True) for c in components]
     )
     df = np.stack([_df_of(c.df, contrast, m) for c in components])
-    return Spread(np.maximum(variances, 0.0), df, level)
+    return Spread(np.maximum(variances, 0.0), df, level, moving)
 
 
 def _df_of(df: float | FloatArray, contrast: FloatArray, m: int) -> FloatArray:
@@ -224,7 +235,12 @@ def _largest(ratios: FloatArray, sign: int) -> FloatArray:
 
 
 def band(
-    estimates: FloatArray, errors: FloatArray, spread: Spread, alpha: float, seed: int
+    estimates: FloatArray,
+    errors: FloatArray,
+    spread: Spread,
+    alpha: float,
+    seed: int,
+    raw: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray, float]:
     """Compute the studentised uniform band.
 
@@ -240,15 +256,23 @@ def band(
         One minus the coverage.
     seed : int
         Seed of the chi-squares.
+    raw : array, shape (m,), optional
+        The curve before monotone projection.
 
     Returns
     -------
     (array (m,), array (m,), float)
-        Lower and upper limit, which meet where there is no variance, and the multiple of the standard error.
+        Lower and upper limit, and the multiple of the standard error. Quantiles left out of the supremum get the same
+        multiple of the standard error they have, which may be zero; there the band reaches to `raw`, so that an
+        effect which only the projection makes does not look like one.
     """
     c = critical_value(suprema(errors, spread, seed), alpha)
-    half = np.where(spread.live, c * spread.se, 0.0)
-    return estimates - half, estimates + half, c
+    half = c * spread.se
+    lower, upper = estimates - half, estimates + half
+    if raw is not None:
+        lower = np.where(spread.live, lower, np.minimum(lower, raw))
+        upper = np.where(spread.live, upper, np.maximum(upper, raw))
+    return lower, upper, c
 
 
 @dataclass(frozen=True, slots=True)
