@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.r3d.curvature import bounded_curvature, curvature_bound, folded_quantile, worst_bias
 
 Array = np.ndarray[Any, Any]

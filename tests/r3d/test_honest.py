@@ -10,7 +10,7 @@ from scipy.linalg import fractional_matrix_power
 from scipy.stats import chi2, kstest
 from scipy.stats import t as student
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.r3d.honest import (
     Hat,
     adjusted_errors,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.r3d.density import density_test
 from fisc.r3d.density_pilot import side_bandwidth, slope_constants
 from fisc.r3d.manipulation import check_manipulation, local_bandwidths, nearest_units, support

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import nct
 from scipy.stats import t as student
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.r3d import r3d
 from fisc.r3d.bandwidth import Selection, select
 from fisc.r3d.honest import side_scores
@@ -69,16 +69,16 @@ def test_atoms_are_left_out_and_what_cannot_be_found_is_said() -> None:
         power(np.ones(2), errors, spread, n0=50, n=0)
 
 
-def selection(bias: float, noise: float, cap: float = 9.0) -> Selection:
+def selection(bias: float, noise: float) -> Selection:
     one = np.ones(1)
-    return Selection(one, one, 1.0, 1.0, 0.1, cap, bias * one, one, noise * one)
+    return Selection(one, one, 1.0, 1.0, bias * one, one, noise * one)
 
 
 def test_bandwidths_shrink_where_there_is_curvature_and_stay_where_there_is_none() -> None:
     assert bandwidth_growth(selection(1.0, 0.0), 100, 3200) == pytest.approx(0.5)
     assert bandwidth_growth(selection(0.1, 1.0), 100, 3200) == pytest.approx(1.0)
     assert bandwidth_growth(selection(0.0, 0.0), 100, 3200) == 1.0
-    assert bandwidth_growth(selection(1.0, 0.0, cap=1.2), 3200, 100) == pytest.approx(1.2)  # the range of x
+    assert bandwidth_growth(selection(1.0, 0.0), 3200, 100, cap=1.2) == pytest.approx(1.2)  # the range of x
 
 
 def a_fit(n: int, seed: list[int]) -> tuple[Array, Array, Spread, float]:
@@ -106,7 +106,7 @@ def a_fit(n: int, seed: list[int]) -> tuple[Array, Array, Spread, float]:
         halves[0] - halves[1],
         errors,
         spread_of(tuple(parts), contrast),
-        bandwidth_growth(chosen, 300, 1000),
+        bandwidth_growth(chosen, 300, 1000, cap=1.0),
     )
 
 

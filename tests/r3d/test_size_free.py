@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fisc.data import DataError
+from fisc.core import DataError
 from fisc.r3d import r3d
 from fisc.r3d.size_free import common_size, effective_size, order_weights, size_free_quantiles, size_jump
 
@@ -119,7 +119,7 @@ def test_a_jump_of_sizes_is_found_and_a_slope_is_not_one() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::fisc.data.DataWarning")
+@pytest.mark.filterwarnings("ignore::fisc.core.DataWarning")
 @pytest.mark.parametrize(("low", "high"), [(10, 30), (15, 45)])
 @pytest.mark.parametrize("law", ["standard_normal", "standard_exponential"])
 def test_sizes_that_jump_are_no_effect(low: int, high: int, law: str) -> None:

@@ -8,9 +8,8 @@ monotone projection can move a limit curve, and give it a variance, where no uni
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .kernels import FloatArray
+from fisc.core.arrays import BoolArray, FloatArray, IntArray
 
 # Units off the common value, in both windows together, from which a normal approximation is tried.
 MOVING_MIN = 10
@@ -18,7 +17,7 @@ MOVING_MIN = 10
 _SCREEN = 200
 
 
-def moving_units(curves: FloatArray) -> NDArray[np.intp]:
+def moving_units(curves: FloatArray) -> IntArray:
     """Count, at each quantile, the units that are not at the value shared by most, shape (m,).
 
     Parameters
@@ -37,8 +36,8 @@ def moving_units(curves: FloatArray) -> NDArray[np.intp]:
     [0, 1, 3]
     """
     k, m = curves.shape
-    out = np.full(m, k, dtype=np.intp)
-    sample = curves[np.linspace(0, k - 1, min(k, _SCREEN)).astype(np.intp)]
+    out = np.full(m, k, dtype=np.int64)
+    sample = curves[np.linspace(0, k - 1, min(k, _SCREEN)).astype(np.int64)]
     at_median = sample == np.quantile(sample, 0.5, axis=0, method="lower")
     suspects = np.flatnonzero(at_median.mean(axis=0) > 0.25)
     if suspects.size:
@@ -48,7 +47,7 @@ def moving_units(curves: FloatArray) -> NDArray[np.intp]:
     return out
 
 
-def has_spread(below: FloatArray, above: FloatArray) -> NDArray[np.bool_]:
+def has_spread(below: FloatArray, above: FloatArray) -> BoolArray:
     """Quantiles at which enough units move for a standard error to mean something, shape (m,).
 
     Parameters

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import ncf, ncx2
 
-from fisc.data import DataError
+from fisc.core import DataError
+from fisc.core.arrays import FloatArray, IntArray
 
 from .honest import side_scores
-from .kernels import FloatArray, Kernel
 from .localpoly import SideFit, fit_side
+from .options import Kernel
 from .pilot_reach import near_side
 from .process import Process, critical_value
-from .quantiles import IntArray
 from .studentised import Component, Spread, spread_of, suprema
 
 # Order of the global polynomial whose largest second derivative is the rule of thumb for the bound.

@@ -14,7 +14,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from .kernels import FloatArray, Kernel, boundary_constants, kernel_weights
+from fisc.core.arrays import FloatArray
+
+from .kernels import boundary_constants, kernel_weights
+from .options import Kernel
 from .pilot_reach import pilot_reach
 
 # At least this many units per coefficient in every window.

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kernels import FloatArray
+from fisc.core.arrays import FloatArray, IntArray
+
 from .localpoly import SideFit
-from .quantiles import IntArray
 from .scores import sum_by
 
 # Smallest share of its variance that a residual may keep and still be stretched; a unit (or direction within a

@@ -14,11 +14,12 @@ from typing import Literal
 import numpy as np
 from scipy.stats import binomtest, chi2, norm
 
-from fisc.data import DataError
+from fisc.core import DataError
+from fisc.core.arrays import FloatArray, IntArray
 
 from .density import DensityTest, density_test
 from .density_pilot import side_bandwidth
-from .kernels import FloatArray, Kernel
+from .options import Kernel
 
 Verdict = Literal["ok", "look", "not informative"]
 
@@ -57,7 +58,7 @@ class Support:
 
     n: int
     values: FloatArray
-    counts: np.ndarray[tuple[int], np.dtype[np.intp]]
+    counts: IntArray
     step: float
     even: bool
 

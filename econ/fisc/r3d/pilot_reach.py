@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import FloatArray
+from fisc.core.arrays import FloatArray
 
 # In median distances of a side to the cutoff.
 REACH = 4.0

@@ -14,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import brentq
 
-from fisc.data import DataError
+from fisc.core import DataError
+from fisc.core.arrays import FloatArray
 
 from .bandwidth import Selection
-from .kernels import FloatArray
 from .process import critical_value
 from .studentised import Spread, suprema
 
@@ -25,7 +25,9 @@ from .studentised import Spread, suprema
 _FARTHEST = 200.0
 
 
-def bandwidth_growth(selection: Selection, n0: int, n: int, share: FloatArray | None = None) -> float:
+def bandwidth_growth(
+    selection: Selection, n0: int, n: int, *, cap: float = np.inf, share: FloatArray | None = None
+) -> float:
     """Ratio of the bandwidth that n units would choose to the one that n0 units chose.
 
     h^5 is proportional to 1 / (n (B^2 + Reg)). The squared bias estimated from n0 units is too large by its own
@@ -38,13 +40,15 @@ def bandwidth_growth(selection: Selection, n0: int, n: int, share: FloatArray | 
         Ingredients of the bandwidth of the pilot fit.
     n0, n : int
         Units of the pilot and units planned.
+    cap : float
+        Largest bandwidth that means anything: the distance of the farthest unit to the cutoff.
     share : array, shape (m,), optional
         Weights of the quantiles in the pooled bandwidth; equal by default.
 
     Returns
     -------
     float
-        At most what the range of x allows.
+        With h0 times it at most `cap`.
     """
     m = selection.bias.size
     weights = np.full(m, 1.0 / m) if share is None else share / share.sum()
@@ -54,7 +58,7 @@ def bandwidth_growth(selection: Selection, n0: int, n: int, share: FloatArray | 
         return 1.0
     now, then = squared + 2.0 * noise, squared + 2.0 * noise * n0 / n
     h = float(np.mean([selection.minus.mean(), selection.plus.mean()]))
-    return float(min((n0 * now / (n * then)) ** 0.2, selection.cap / h))
+    return float(min((n0 * now / (n * then)) ** 0.2, cap / h))
 
 
 def error_scale(n0: int, n: int, growth: float | None = None) -> float:

@@ -18,13 +18,13 @@ import numpy as np
 from scipy.special import gammaln
 from scipy.stats import t as student
 
-from fisc.data import DataError
+from fisc.core import DataError
+from fisc.core.arrays import FloatArray, IntArray
 
 from .bandwidth import select
 from .honest import side_scores
-from .kernels import FloatArray, Kernel
 from .localpoly import fit_side
-from .quantiles import IntArray
+from .options import Kernel
 from .scores import sum_by
 
 # Values handled at once: small enough that a block and its sorted copy stay in the cache.
@@ -143,7 +143,7 @@ def order_weights(size: int, n0: int, q: FloatArray) -> FloatArray:
 def _ranks(n0: int, q: FloatArray) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
     """Ranks (from 0) of n0 values that type-7 quantiles need; for each q its two places among them and the share."""
     position = (n0 - 1) * q
-    low = np.floor(position).astype(np.intp)
+    low = np.floor(position).astype(np.int64)
     ranks, place = np.unique(np.concatenate([low, np.minimum(low + 1, n0 - 1)]), return_inverse=True)
     return ranks, place[: q.size], place[q.size :], position - low
 

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import chi2
 from scipy.stats import t as student
 
-from fisc.data import DataError
+from fisc.core import DataError
+from fisc.core.arrays import BoolArray, FloatArray
 
-from .kernels import FloatArray
 from .process import critical_value, p_value
 
 # A standard error below this share of the largest, or of the level of the curve, is rounding.
@@ -67,7 +66,7 @@ class Spread:
     variances: FloatArray
     df: FloatArray
     level: float = 0.0
-    moving: NDArray[np.bool_] | None = None
+    moving: BoolArray | None = None
 
     @cached_property
     def se(self) -> FloatArray:
@@ -75,7 +74,7 @@ class Spread:
         return np.asarray(np.sqrt(self.variances.sum(axis=0)))
 
     @cached_property
-    def live(self) -> NDArray[np.bool_]:
+    def live(self) -> BoolArray:
         """Quantiles that suprema rest on, shape (m,); the others lie in an atom of the outcome."""
         live = self.se > _ROUNDING * max(float(self.se.max()), self.level * 1e-2)
         return np.asarray(live if self.moving is None else live & self.moving)
@@ -116,7 +115,7 @@ def spread_of(
     components: tuple[Component, ...],
     contrast: FloatArray,
     level: float = 0.0,
-    moving: NDArray[np.bool_] | None = None,
+    moving: BoolArray | None = None,
 ) -> Spread:
     """Variance by component of the estimates contrast'(process).
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import FloatArray
-from .quantiles import IntArray
+from fisc.core.arrays import BoolArray, FloatArray, IntArray
 
 # Slack with which a unit's size times a probability counts as a whole number (10 times 1 - 0.9 is 0.9999999999999998).
 _SLACK = 1e-9
@@ -74,7 +73,7 @@ def sorted_blocks(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, 
     return ascending, spread
 
 
-def _block_means(weights: FloatArray, tied: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> FloatArray:
+def _block_means(weights: FloatArray, tied: BoolArray) -> FloatArray:
     """Mean weight of each run; `tied` (n, size - 1) tells whether an entry continues the run of the one before."""
     fresh = np.hstack([np.ones((tied.shape[0], 1), dtype=bool), ~tied]).ravel()
     starts = np.flatnonzero(fresh)
