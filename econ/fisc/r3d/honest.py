@@ -286,7 +286,7 @@ def degrees_of_freedom(hat: Hat, weights: FloatArray, groups: IntArray | None = 
         outer = sum_by(codes, stretched * left, count)
     # Gram matrix of the cluster scores' coefficients: diag(own) + outer middle outer'
     inner = middle @ (outer.T @ outer)
-    diagonal = np.einsum("ga,ab,gb->g", outer, middle, outer)
+    diagonal = np.einsum("ga,ga->g", outer @ middle, outer)
     trace = float(own.sum() + diagonal.sum())
     square = float(own @ own + 2.0 * own @ diagonal + np.einsum("ab,ba->", inner, inner))
     return trace**2 / square if square > 0.0 else 1.0
@@ -296,7 +296,7 @@ def _stretch(hat: Hat, values: FloatArray, groups: IntArray | None) -> FloatArra
     """Multiply by the inverse square root of the diagonal (blocks) of (I - H)(I - H)', which is symmetric."""
     left, middle = hat.factors
     if groups is None:
-        kept = 1.0 + np.einsum("ia,ab,ib->i", left, middle, left, optimize=True)
+        kept = 1.0 + np.einsum("ia,ia->i", left @ middle, left)
         gain = np.where(kept > _KEPT_MIN, 1.0 / np.sqrt(np.maximum(kept, _KEPT_MIN)), 0.0)
         return np.asarray(values * gain[:, None])
     _, codes = np.unique(groups, return_inverse=True)
@@ -305,16 +305,16 @@ def _stretch(hat: Hat, values: FloatArray, groups: IntArray | None) -> FloatArra
     scale, directions = np.linalg.eigh(gram.reshape(count, width, width))
     live = scale > _RANK * scale[:, -1:]
     root = np.sqrt(np.where(live, scale, 0.0))
-    turned = (
-        root[:, :, None] * np.einsum("gab,ac,gcd->gbd", directions, middle, directions) * root[:, None, :]
-    )
-    shrink, axes = np.linalg.eigh(turned)  # the block is the identity plus this on the cluster's directions
+    across = directions.transpose(0, 2, 1) @ middle @ directions
+    # the block is the identity plus this on the cluster's directions
+    shrink, axes = np.linalg.eigh(root[:, :, None] * across * root[:, None, :])
     kept = 1.0 + shrink
     gain = np.where(kept > _KEPT_MIN, 1.0 / np.sqrt(np.maximum(kept, _KEPT_MIN)), 0.0) - 1.0
-    back = directions * np.where(live, 1.0 / np.where(live, root, 1.0), 0.0)[:, None, :]
-    change = np.einsum("gab,gbc,gc,gdc,ged->gae", back, axes, gain, axes, back, optimize=True)
-    projected = np.stack(
-        [sum_by(codes, left[:, [a]] * values, count) for a in range(width)], axis=1
-    )  # (groups, 2P, m)
-    moved = np.einsum("gab,gbm->gam", change, projected)
-    return np.asarray(values + np.einsum("ia,iam->im", left, moved[codes]))
+    back = directions * np.where(live, 1.0 / np.where(live, root, 1.0), 0.0)[:, None, :] @ axes
+    change = back * gain[:, None, :] @ back.transpose(0, 2, 1)
+    projected = np.stack([sum_by(codes, left[:, [a]] * values, count) for a in range(width)], axis=1)
+    moved = change @ projected  # (groups, 2P, m)
+    out = values.copy()
+    for a in range(width):
+        out += left[:, [a]] * moved[codes, a]
+    return out
