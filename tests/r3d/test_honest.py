@@ -147,6 +147,8 @@ def test_covariates_enter_leverage_and_weights() -> None:
     jump = weights[3] - weights[0]
     near = np.vstack([z[minus.rows], z[plus.rows]])
     np.testing.assert_allclose(jump @ near, 0.0, atol=1e-10)  # covariates have no jump left
+    for limit in (weights[0], weights[3]):  # at the covariates' means
+        np.testing.assert_allclose(limit @ near, near.mean(axis=0), atol=1e-10)
     np.testing.assert_allclose(dense(hat) @ (near - near.mean(axis=0)), 0.0, atol=1e-10)
     _, bare = joint_hat(minus, plus, x, 2)
     assert jump @ jump > 1.2 * ((bare[3] - bare[0]) @ (bare[3] - bare[0]))  # 20 covariates cost precision
