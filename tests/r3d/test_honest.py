@@ -21,8 +21,8 @@ from fisc.r3d.honest import (
     side_scores,
 )
 from fisc.r3d.localpoly import fit_side
+from fisc.r3d.process import Component
 from fisc.r3d.studentised import (
-    Component,
     Spread,
     band,
     chi_square_ratio,

@@ -15,7 +15,8 @@ from fisc.r3d.bandwidth import Selection, select
 from fisc.r3d.honest import side_scores
 from fisc.r3d.localpoly import fit_side
 from fisc.r3d.planning import bandwidth_growth, error_scale, power, smallest_effect
-from fisc.r3d.studentised import Component, Spread, spread_of, sup_test
+from fisc.r3d.process import Component
+from fisc.r3d.studentised import Spread, spread_of, sup_test
 
 Array = np.ndarray[Any, Any]
 DECILES = np.arange(1, 10) / 10

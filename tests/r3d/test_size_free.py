@@ -10,7 +10,8 @@ import pytest
 
 from fisc.core import DataError
 from fisc.r3d import r3d
-from fisc.r3d.size_free import common_size, effective_size, order_weights, size_free_quantiles, size_jump
+from fisc.r3d.size_free import common_size, effective_size, order_weights, size_free_quantiles
+from fisc.r3d.size_jump import size_jump
 
 DECILES = np.arange(1, 10) / 10
 Array = np.ndarray[Any, Any]

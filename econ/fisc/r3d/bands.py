@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
 from fisc.core import DataError
 from fisc.core.arrays import FloatArray
 
 from .options import Band
 from .process import Process, critical_value
+from .studentised import Spread, band, constant_half_width, t_draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,8 @@ class Limits:
     lower, upper : array, shape (m,)
         Infinite where the data do not bound the effect (Anderson-Rubin).
     critical_value : float
-        Half width of a constant band; multiple of the standard error otherwise.
+        Half width of a constant band; multiple of the standard error otherwise (of pointwise intervals the median
+        one).
     """
 
     lower: FloatArray
@@ -35,34 +36,37 @@ def make_band(
     kind: Band,
     alpha: float,
     tau: FloatArray,
-    se: FloatArray,
+    raw: FloatArray,
     process: Process,
     contrast: FloatArray,
+    spread: Spread,
     jump: FloatArray,
     first_stage: float | None,
 ) -> Limits:
     """Band with coverage 1 - alpha around tau, shape (m,).
 
-    Half width the same everywhere (simultaneous); proportional to the standard error (simultaneous); normal
-    intervals point by point (not simultaneous); or inversion of a test that does not divide by the first
-    stage (simultaneous, fuzzy designs). `contrast`, shape (2M, m), gives the error of tau as a linear map of
-    the process; `jump` is that of the outcome, not divided by the first stage, which is None in sharp designs.
+    Half width the same everywhere (simultaneous); proportional to the standard error (simultaneous); t intervals
+    point by point (not simultaneous); or inversion of a test that does not divide by the first stage
+    (simultaneous, fuzzy designs). `raw` is tau before limits are made monotone; `contrast`, shape (2M, m), gives
+    the error of tau as a linear map of the process, and `spread` its variance; `jump` is that of the outcome, not
+    divided by the first stage, which is None in sharp designs. Quantiles in an atom of the outcome take no part in
+    what holds for all at once.
     """
     if kind == "pointwise":
-        c = float(norm.ppf(1.0 - alpha / 2.0))
-        return Limits(tau - c * se, tau + c * se, c)
+        c = spread.t_quantiles(alpha)
+        return Limits(tau - c * spread.se, tau + c * spread.se, float(np.median(c)))
     if kind == "anderson_rubin":
         if first_stage is None:
             raise DataError(
                 "band='anderson_rubin' is for fuzzy designs; without treatment= use 'constant' or 'studentized'"
             )
         return anderson_rubin(alpha, jump, first_stage, process)
-    errors = np.abs(process.draws @ contrast)
     if kind == "constant":
-        c = critical_value(errors.max(axis=1), alpha)
-        return Limits(tau - c, tau + c, c)
-    c = critical_value((errors / np.where(se > 0.0, se, 1.0)).max(axis=1), alpha)
-    return Limits(tau - c * se, tau + c * se, c)
+        half = constant_half_width(process.draws, contrast, process.components, alpha, process.seed + 1)
+        return Limits(tau - half, tau + half, half)
+    if not spread.live.any():  # the band is the curve itself
+        return Limits(np.minimum(tau, raw), np.maximum(tau, raw), np.nan)
+    return Limits(*band(tau, process.draws @ contrast, spread, alpha, process.seed + 1, raw))
 
 
 def anderson_rubin(alpha: float, jump: FloatArray, first_stage: float, process: Process) -> Limits:
@@ -83,7 +87,8 @@ def anderson_rubin(alpha: float, jump: FloatArray, first_stage: float, process: 
     v_dd = float(to_stage @ process.covariance @ to_stage)
     v_jd = to_jump.T @ process.covariance @ to_stage
     v_jj = np.einsum("im,ij,jm->m", to_jump, process.covariance, to_jump, optimize=True)
-    errors, stage_errors = process.draws @ to_jump, (process.draws @ to_stage)[:, None]
+    draws = t_draws(process.draws, process.components, process.seed + 1)
+    errors, stage_errors = draws @ to_jump, (draws @ to_stage)[:, None]
     candidates = [np.zeros(m)] + ([jump / first_stage] if first_stage != 0.0 else [])
     c = 0.0
     for t in candidates:

@@ -17,6 +17,7 @@ from fisc.core.arrays import FloatArray, IntArray
 from .kernels import DENSITY_RULE, boundary_constants, kernel_weights
 from .localpoly import SideFit, fit_side
 from .options import Kernel, Selector
+from .pilot_reach import near_side
 from .scores import sum_by
 
 # Windows are this much wider than the distance of the last unit they must hold,
@@ -157,13 +158,16 @@ def _pilot(
 ) -> float:
     """Bandwidth of the order-k fit that estimates the k-th Taylor coefficients.
 
-    Its bias rests on (k+1)-th coefficients from polynomials of degree k+1 on each whole side.
+    Its bias rests on (k+1)-th coefficients from polynomials of degree k+1 on each side, but for a heavy tail of x.
     """
     bias2 = np.zeros(centred.shape[1])
     sigma2 = np.zeros(centred.shape[1])
     bias_constant, variance_constant = boundary_constants(kernel, k, k)
-    for side in (slice(0, zero), slice(zero, x.size)):
+    farthest = np.inf
+    for plus in (False, True):
+        side = near_side(x, plus, UNITS_PER_COEFFICIENT * (k + 2))
         reach = float(np.abs(x[side]).max())
+        farthest = min(farthest, reach)
         degree = min(k + 1, np.unique(x[side]).size - 1)
         powers = (x[side] / reach)[:, None] ** np.arange(degree + 1)
         root = np.ones((powers.shape[0], 1)) if unit_weights is None else np.sqrt(unit_weights[side])[:, None]
@@ -177,7 +181,7 @@ def _pilot(
             bias2 += (bias_constant * top / reach ** (k + 1)) ** 2
     v_sum, b_sum = variance_constant * (sigma2 @ share) / density, bias2 @ share
     pilot = np.inf if not b_sum > 0.0 else ((2 * k + 1) * v_sum / (2 * x.size * b_sum)) ** (1.0 / (2 * k + 3))
-    pilot = min(pilot, float(-x[0]), float(x[-1]))
+    pilot = min(pilot, farthest)
     enough = (_reach(-x[:zero][::-1], 3 * (k + 1), k), _reach(x[zero:], 3 * (k + 1), k))
     return float(max(pilot, *enough))
 

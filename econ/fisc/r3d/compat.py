@@ -46,8 +46,9 @@ class RPackage(Procedure):
                 "compat='r3d-0.1' reproduces a package without unit weights, clusters, covariates, donuts and kinks; "
                 "leave these out or leave compat out"
             )
-        weighted = columns.weights is not None and source.rule == "linear"
-        return replace(source, rule="weighted_hmisc" if weighted else source.rule, keep_plain=True)
+        plain = source.rule in ("auto", "linear")
+        rule = source.rule if not plain else "linear" if columns.weights is None else "weighted_hmisc"
+        return replace(source, rule=rule, keep_plain=True)
 
     def select(
         self, sample: Sample, outcomes: FloatArray, options: Options, pool: FloatArray | None
@@ -131,6 +132,8 @@ def reference_estimate(
         minus_scores=side_scores[False],
         n_inside_plus=inside[True],
         n_inside_minus=inside[False],
+        df=(np.array([np.inf]),),
+        moving=np.ones(tau.size, dtype=bool),
     )
 
 

@@ -20,8 +20,8 @@ from .honest import side_scores
 from .localpoly import SideFit, fit_side
 from .options import Kernel
 from .pilot_reach import near_side
-from .process import Process, critical_value
-from .studentised import Component, Spread, spread_of, suprema
+from .process import Component, Process, critical_value
+from .studentised import Spread, spread_of, suprema
 
 # Order of the global polynomial whose largest second derivative is the rule of thumb for the bound.
 _GLOBAL_ORDER = 4
@@ -171,7 +171,8 @@ def bounded_curvature(
         block = slice(index * m, (index + 1) * m)
         covariance[block, block] = scores.T @ scores
         parts.append(Component(covariance, float(df[0])))
-    process = Process(parts[0].covariance + parts[1].covariance, m, n_draws, seed)
+    df = tuple(np.atleast_1d(part.df) for part in parts)
+    process = Process(parts[0].covariance + parts[1].covariance, m, n_draws, seed, df)
     tau = fits[0].alpha[0] - fits[1].alpha[0]
     spread = spread_of(tuple(parts), process.contrast(tau, 1.0), float(np.abs(curves).max()))
     unit_bias = sum(worst_bias(np.abs(x[fit.rows]), fit.coefficient_weights[:, 0]) for fit in fits)

@@ -19,7 +19,8 @@ from fisc.core.arrays import FloatArray
 from fisc.report import Result
 from fisc.report.style import MUTED, axes_of, reference_line, styled
 
-from .kernels import boundary_constants, kernel_weights
+from .density_pilot import check_sides, local_bandwidths
+from .kernels import kernel_weights
 from .options import Kernel
 from .plots import ABOVE, BELOW
 
@@ -148,7 +149,8 @@ def density_test(
     kernel : {"triangular", "epanechnikov", "uniform"}
         Kernel.
     bandwidth : float or (float, float), optional
-        In units of x, below and above the cutoff.
+        In units of x, below and above the cutoff; from the neighbourhood of the cutoff by default, however heavy
+        the tails of x.
 
     Returns
     -------
@@ -177,21 +179,16 @@ def density_test(
     values.sort()
     n = values.size
     zero = int(np.searchsorted(values, 0.0, side="left"))
-    least = 2 * (p + 3)
-    if min(zero, n - zero) < least:
-        raise DataError(
-            f"the density test needs at least {least} units on each side; there are {zero} and {n - zero}"
-        )
+    check_sides(zero, n - zero, p)
     ranks = np.searchsorted(values, values, side="right") / n
     sides = {False: slice(0, zero), True: slice(zero, n)}
     given = None if bandwidth is None else np.broadcast_to(np.asarray(bandwidth, dtype=float), 2)
     if given is not None and not np.all(np.isfinite(given) & (given > 0.0)):
         raise DataError(f"bandwidth={bandwidth!r}; give positive distances in units of x")
-    h: dict[bool, float] = {}
+    h = dict(zip((False, True), local_bandwidths(values, p, kernel) if given is None else given, strict=True))
     estimate: dict[bool, tuple[float, float, int]] = {}
     for plus, rows in sides.items():
-        h[plus] = float(given[int(plus)]) if given is not None else _bandwidth(values, ranks, rows, p, kernel)
-        estimate[plus] = _slope(values, ranks, rows, h[plus], p + 1, kernel, n)
+        estimate[plus] = _slope(values, ranks, rows, float(h[plus]), p + 1, kernel, n)
     (f_minus, se_minus, k_minus), (f_plus, se_plus, k_plus) = estimate[False], estimate[True]
     statistic = (f_plus - f_minus) / float(np.hypot(se_plus, se_minus))
     return DensityTest(
@@ -201,8 +198,8 @@ def density_test(
         se_plus=se_plus,
         statistic=statistic,
         p_value=float(2.0 * norm.sf(abs(statistic))),
-        bandwidth_minus=h[False],
-        bandwidth_plus=h[True],
+        bandwidth_minus=float(h[False]),
+        bandwidth_plus=float(h[True]),
         n_minus=zero,
         n_plus=n - zero,
         n_effective_minus=k_minus,
@@ -240,38 +237,3 @@ def _slope(
     tails = np.cumsum(weights[::-1])[::-1]
     variance = float(tails @ tails - tails.sum() ** 2 / n) / n**2
     return f, float(np.sqrt(variance)), count
-
-
-def _bandwidth(x: FloatArray, ranks: FloatArray, rows: slice, p: int, kernel: Kernel) -> float:
-    """Bandwidth that minimises the squared error of the slope of an order-p fit of the distribution function.
-
-    The (p+1)-th Taylor coefficient comes from a polynomial of degree p + 2 on the whole side, the density from
-    its first coefficient.
-    """
-    side = x[rows]
-    n = x.size
-    reach = float(np.abs(side).max())
-    powers = (side / reach)[:, None] ** np.arange(p + 3)
-    coefficients, *_ = np.linalg.lstsq(powers, ranks[rows], rcond=None)
-    density = max(float(coefficients[1]) / reach, 1.0 / (10.0 * reach) * side.size / n)
-    bias_constant, _ = boundary_constants(kernel, p, 1)
-    bias = bias_constant * float(coefficients[p + 1]) / reach ** (p + 1)
-    variance = _variance_constant(kernel, p) * density
-    if bias == 0.0:
-        return reach
-    h = (variance / (2.0 * p * n * bias**2)) ** (1.0 / (2 * p + 1))
-    distance = np.sort(np.abs(side))
-    floor = float(distance[min(10 * (p + 2), distance.size) - 1]) * (1.0 + 1e-4)
-    return float(min(max(h, floor), reach * (1.0 + 1e-4)))
-
-
-def _variance_constant(kernel: Kernel, p: int) -> float:
-    """Constant of Var(slope) = constant * f / (n h): e_1' G^-1 S G^-1 e_1, S = int int min(u, v) K K r r'."""
-    nodes, weights = np.polynomial.legendre.leggauss(60)
-    u, w = 0.5 * (nodes + 1.0), 0.5 * weights
-    mass = w * kernel_weights(u, kernel)
-    powers = u[:, None] ** np.arange(p + 1)
-    gamma = (powers * mass[:, None]).T @ powers
-    row = np.linalg.solve(gamma, np.eye(p + 1)[:, 1])
-    weight = (powers @ row) * mass
-    return float(weight @ np.minimum(u[:, None], u[None, :]) @ weight)

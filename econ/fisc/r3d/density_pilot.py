@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.polynomial import Polynomial
 
+from fisc.core import DataError
 from fisc.core.arrays import FloatArray
 
 from .kernels import boundary_constants, kernel_weights
@@ -23,6 +24,36 @@ from .pilot_reach import pilot_reach
 # At least this many units per coefficient in every window.
 _UNITS = 10
 _EDGE = 1.0 + 1e-4
+
+
+def local_bandwidths(x: FloatArray, p: int = 2, kernel: Kernel = "triangular") -> tuple[float, float]:
+    """Bandwidths of the density test below and above zero, see `side_bandwidth`.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+        Running variable less the cutoff, in any order.
+    p : int
+        Order for which they are optimal.
+    kernel : {"triangular", "epanechnikov", "uniform"}
+        Kernel.
+    """
+    below, above = np.sort(-x[x < 0.0]), np.sort(x[x >= 0.0])
+    check_sides(below.size, above.size, p)
+    low, high = (
+        side_bandwidth(d, np.searchsorted(d, d, side="right") / x.size, x.size, p, kernel)
+        for d in (below, above)
+    )
+    return low, high
+
+
+def check_sides(below: int, above: int, p: int) -> None:
+    """Refuse a density test of fewer units than its windows need."""
+    least = 2 * (p + 3)
+    if min(below, above) < least:
+        raise DataError(
+            f"the density test needs at least {least} units on each side; there are {below} and {above}"
+        )
 
 
 def side_bandwidth(distance: FloatArray, share: FloatArray, n: int, p: int, kernel: Kernel) -> float:

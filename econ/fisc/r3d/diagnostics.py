@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from fisc.core import DataError, check_option
 from fisc.core.arrays import FloatArray
@@ -20,6 +19,7 @@ from .density import DensityTest, density_test
 from .fit import Fit
 from .fitting import fit_sample
 from .functionals import evaluate
+from .manipulation import check_manipulation
 from .options import DiagnosisPicture, Options
 from .plots import ABOVE
 from .process import holm
@@ -27,6 +27,7 @@ from .sample import Sample
 from .sensitivity import Sensitivity, sensitivity
 from .summary import spans
 from .testing import run_test
+from .weighted import too_small
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,8 @@ class Diagnosis(Result):
     Attributes
     ----------
     table : DataFrame
-        One row a check: what was found, p-value where there is one, and "ok", "look" or "not run".
+        One row a check: what was found, p-value where there is one, and "ok", "look", "not informative" (the check
+        could not have told) or "not run".
     placebo : DataFrame
         Placebo cutoffs: mean effect with interval, p-value of no effect anywhere, Holm-adjusted.
     donut : DataFrame
@@ -76,7 +78,7 @@ class Diagnosis(Result):
             else f"{doubts} of {len(self.table)} checks want a look"
         )
         lines = [
-            f"{verdict:<8}{check:<28}{finding}" + ("" if np.isnan(p) else f" (p = {p:.3g})")
+            f"{verdict:<17}{check:<28}{finding}" + ("" if np.isnan(p) else f" (p = {p:.3g})")
             for check, finding, p, verdict in self.table.to_numpy().tolist()
         ]
         return "\n".join([head, "", *lines])
@@ -160,19 +162,17 @@ def diagnose(fit: Fit, *, random_state: int = 0) -> Diagnosis:
     covariates = _unit_level(fit, options, random_state)
     donut = _donut(fit, options, random_state)
     bandwidths = sensitivity(fit)
-    try:
-        density, first = density_of(fit), None
-    except DataError as error:
-        density, first = None, _check("manipulation of x", str(error), verdict="not run")
+    sample = fit.sample
+    manipulation = check_manipulation(sample.x + sample.cutoff, sample.cutoff, kernel=options.kernel)
     rows = [
-        first or _manipulation(density),
+        _check("manipulation of x", manipulation.finding, manipulation.p_value, manipulation.verdict),
         _placebos(placebo),
         *_balance(covariates),
         _near(fit, donut),
         *_describe(fit),
         _varied("bandwidth", fit, bandwidths.table.dropna(subset=["mean_effect"])),
     ]
-    return Diagnosis(pd.DataFrame(rows), placebo, donut, covariates, density, bandwidths)
+    return Diagnosis(pd.DataFrame(rows), placebo, donut, covariates, manipulation.test, bandwidths)
 
 
 def density_of(fit: Fit) -> DensityTest:
@@ -188,12 +188,6 @@ def _check(check: str, finding: str, p: float = np.nan, verdict: str | None = No
     """Row of the table; without a verdict, what the p-value says."""
     told = verdict or ("look" if p < LEVEL else "ok")
     return {"check": check, "finding": finding, "p_value": p, "verdict": told}
-
-
-def _manipulation(density: DensityTest | None) -> Check:
-    assert density is not None  # else it was not run
-    finding = f"density {density.density_minus:.3g} below, {density.density_plus:.3g} above"
-    return _check("manipulation of x", finding, density.p_value)
 
 
 def _placebos(placebo: pd.DataFrame) -> Check:
@@ -219,12 +213,18 @@ def _near(fit: Fit, donut: pd.DataFrame) -> Check:
 
 
 def _varied(name: str, fit: Fit, table: pd.DataFrame) -> Check:
-    """Say "look" if some variant's interval leaves out the mean effect of the fit."""
-    estimate = evaluate(fit, "mean").estimate
-    outside = ((table["lower"] > estimate) | (table["upper"] < estimate)).any()
+    """Say "look" if some variant's interval leaves out the mean effect of the fit.
+
+    Where none does, but the variants differ by more than the fit's own error, the intervals are too wide to tell.
+    """
+    mean = evaluate(fit, "mean")
+    outside = ((table["lower"] > mean.estimate) | (table["upper"] < mean.estimate)).any()
     means = table["mean_effect"]
+    apart = float(np.ptp(means)) > (mean.upper - mean.lower) / 2.0
     finding = f"mean effect {means.min():.4g} to {means.max():.4g}"
-    return _check(name, finding, verdict="look" if outside else "ok")
+    if apart and not outside:
+        finding += ", within intervals too wide to tell these apart"
+    return _check(name, finding, verdict="look" if outside else "not informative" if apart else "ok")
 
 
 def _describe(fit: Fit) -> Iterator[Check]:
@@ -237,8 +237,7 @@ def _describe(fit: Fit) -> Iterator[Check]:
         finding = f"{distinct} distinct values among {x.size} units"
         yield _check(f"mass points {side}", finding, verdict="look" if few else "ok")
     if sample.sizes is not None:
-        extreme = float(np.minimum(sample.q, 1.0 - sample.q).min())
-        thin = float(np.mean(sample.sizes * extreme < 1.0))
+        thin = too_small(sample.sizes, sample.q) / sample.sizes.size
         low, high = int(sample.sizes.min()), int(sample.sizes.max())
         finding = f"{low} to {high} values a unit; {thin:.0%} too small for the outermost quantile"
         yield _check("unit sizes", finding, verdict="look" if thin > 0.1 else "ok")
@@ -262,7 +261,7 @@ def effect_row(fit: Fit) -> dict[str, float]:
 
 
 def _fit(sample: Sample, options: Options, random_state: int) -> Fit:
-    return fit_sample(sample, replace(options, band="constant"), random_state=random_state)
+    return fit_sample(sample, options, random_state=random_state)
 
 
 def placebo_table(fit: Fit, options: Options, random_state: int) -> pd.DataFrame:
@@ -356,10 +355,10 @@ def _unit_level(fit: Fit, options: Options, random_state: int) -> pd.DataFrame:
 
 def _normal_p(fit: Fit) -> float:
     """Return the two-sided p-value of a scalar jump; one that is rounding is no jump."""
-    jump, se = float(fit.tau[0]), float(fit.se[0])
-    if abs(jump) <= 1e-9 * float(np.abs(fit.sample.curves).max()):
+    if abs(float(fit.tau[0])) <= 1e-9 * float(np.abs(fit.sample.curves).max()):
         return 1.0
-    return float(2.0 * norm.sf(abs(jump) / se)) if se > 0.0 else 0.0
+    spread = fit.spread(fit.contrast)
+    return float(spread.t_p_values(fit.tau)[0]) if spread.live[0] else 0.0
 
 
 def _donut(fit: Fit, options: Options, random_state: int) -> pd.DataFrame:
@@ -376,7 +375,7 @@ def _donut(fit: Fit, options: Options, random_state: int) -> pd.DataFrame:
         try:
             again = fit_sample(
                 kept,
-                replace(options, band="constant"),
+                options,
                 bandwidth={"minus": fit.bandwidth_minus, "plus": fit.bandwidth_plus},
                 bandwidth_treatment=stage,
                 random_state=random_state,

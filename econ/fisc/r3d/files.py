@@ -11,6 +11,7 @@ import glob
 import gzip
 import tempfile
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -22,7 +23,8 @@ from fisc.core.arrays import FloatArray
 from fisc.data.prices.tables import csv_dialect
 
 from .sample import Sample, build_sample
-from .segments import Reading, Segments, from_table
+from .segments import SHORT, Reading, Segments, from_table
+from .size_free import common_size
 from .subsets import filtered
 
 if TYPE_CHECKING:
@@ -175,6 +177,8 @@ def _count(rows: DuckDBPyRelation) -> int:
 def _large(rows: DuckDBPyRelation, reading: Reading, count: int) -> Sample:
     """Return unit quantiles block by block."""
     rows = _usable(rows, reading, count)
+    if reading.rule == "size_free":
+        reading = replace(reading, n0=_common_size(rows, reading))
     name = str(reading.columns.unit)
     parts: list[tuple[Segments, FloatArray]] = []
     seen: set[Hashable] = set()
@@ -201,6 +205,16 @@ def _large(rows: DuckDBPyRelation, reading: Reading, count: int) -> Sample:
     rank = {label: i for i, label in enumerate(first.tolist())}
     order = np.argsort([rank[label] for label in sample.labels.tolist()])
     return sample.take(order).numbered()
+
+
+def _common_size(rows: DuckDBPyRelation, reading: Reading) -> int:
+    """Count the values that size-free quantiles stand for, from the sizes of all units."""
+    size = "count(*)"
+    if reading.columns.weights is not None:
+        w = _quote(str(reading.columns.weights))
+        size = f"sum({w}) ^ 2 / sum({w} ^ 2)"
+    sizes = rows.aggregate(f"{size} AS size", _quote(str(reading.columns.unit)))
+    return common_size(np.array(sizes.fetchall(), dtype=float)[:, 0], SHORT)
 
 
 def _usable(rows: DuckDBPyRelation, reading: Reading, count: int) -> DuckDBPyRelation:

@@ -10,16 +10,19 @@ import numpy as np
 import pandas as pd
 
 from fisc.core import DataError, Provenance, check_option
-from fisc.core.arrays import FloatArray, IntArray
+from fisc.core.arrays import BoolArray, FloatArray, IntArray
 from fisc.report import Result
 
 from .bands import Limits, make_band
+from .bandwidth import Selection
 from .compat import procedure_of
 from .names import Names
-from .options import Band, Options, check_alpha
+from .options import Band, Options, Rule, check_alpha
 from .procedure import Procedure
 from .process import Process
 from .sample import Sample
+from .size_jump import SIZES_JUMP, SizeJump
+from .studentised import Spread, spread_of, t_draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +37,18 @@ class Fit(Result):
         Effect on the average quantile function, in units of the outcome (per unit of x for a kink).
     se : array, shape (m,)
         Conditional standard errors, point by point.
+    moving : bool array, shape (m,)
+        False at quantiles inside an atom of the outcome, where (nearly) all units have the same value: no error
+        describes the effect there, and tests leave it out.
     band_lower, band_upper : array, shape (m,)
         Confidence band of kind `band_kind` with coverage 1 - `alpha`.
     critical_value : float
         Half width of a constant band; multiple of the standard error otherwise.
+    df_minus, df_plus : float or array
+        Degrees of freedom of the variance on each side (of both together where covariates or clusters tie them);
+        infinite unless `residuals` is "hc2".
+    clusters_minus, clusters_plus : int or None
+        Clusters with units inside the bandwidth, where there are clusters.
     q_plus, q_minus : array, shape (m,)
         Limit quantile curves at the cutoff after projection (slopes for a kink).
     raw_plus, raw_minus : array, shape (m,)
@@ -51,8 +62,12 @@ class Fit(Result):
         Of each side.
     automatic_bandwidth : bool
         Whether `bandwidth` was selected from the data.
-    pilot, density : float or None
-        Pilot bandwidth and density of x at the cutoff behind an automatic bandwidth.
+    selection : Selection or None
+        What an automatic bandwidth rests on.
+    quantile_rule : str
+        How unit quantiles were computed.
+    size_jump : SizeJump or None
+        Test of a jump of the unit sizes at the cutoff, where sizes are known.
     first_stage, first_stage_se : float or None
         Jump of the treatment and its standard error; None in sharp designs.
     n_minus, n_plus : int
@@ -78,11 +93,16 @@ class Fit(Result):
     quantiles: FloatArray
     tau: FloatArray
     se: FloatArray
+    moving: BoolArray
     band_lower: FloatArray
     band_upper: FloatArray
     critical_value: float
     band_kind: Band
     alpha: float
+    df_minus: float | FloatArray
+    df_plus: float | FloatArray
+    clusters_minus: int | None
+    clusters_plus: int | None
     q_plus: FloatArray
     q_minus: FloatArray
     raw_plus: FloatArray
@@ -92,8 +112,9 @@ class Fit(Result):
     bandwidth_minus: float | FloatArray
     bandwidth_plus: float | FloatArray
     automatic_bandwidth: bool
-    pilot: float | None
-    density: float | None
+    selection: Selection | None
+    quantile_rule: Rule
+    size_jump: SizeJump | None
     first_stage: float | None
     first_stage_se: float | None
     n_minus: int
@@ -138,6 +159,31 @@ class Fit(Result):
         return self.options.deriv
 
     @property
+    def pilot(self) -> float | None:
+        """Pilot bandwidth behind an automatic bandwidth."""
+        return None if self.selection is None else self.selection.pilot
+
+    @property
+    def density(self) -> float | None:
+        """Density of x at the cutoff behind an automatic bandwidth."""
+        return None if self.selection is None else self.selection.density
+
+    @property
+    def notes(self) -> str:
+        """What qualifies every test and verdict of this fit, in a sentence or two; empty where nothing does."""
+        words = []
+        if not self.moving.all():
+            words.append(
+                f"{np.count_nonzero(~self.moving)} of {self.tau.size} quantiles lie in an atom of the outcome and are "
+                "left out"
+            )
+        jump = self.size_jump
+        if jump is not None and jump.p_value < SIZES_JUMP:
+            free = "quantiles are free of sizes" if self.quantile_rule == "size_free" else "quantiles depend on sizes"
+            words.append(f"unit sizes jump at the cutoff ({jump.words}); {free}")
+        return "; ".join(words)
+
+    @property
     def procedure(self) -> Procedure:
         """The steps with which it was made and is tested."""
         return procedure_of(self.options)
@@ -158,10 +204,24 @@ class Fit(Result):
         stage = 1.0 if self.first_stage is None else self.first_stage
         return self.process.contrast(self.q_plus - self.q_minus, stage)
 
+    def spread(self, contrast: FloatArray | None = None, moving: BoolArray | None = None) -> Spread:
+        """Return the variance of tau, or of other linear maps of the process, with its degrees of freedom."""
+        level = float(np.abs([self.raw_plus, self.raw_minus]).max())
+        chosen, kept = (self.contrast, self.moving) if contrast is None else (contrast, moving)
+        return spread_of(self.process.components, chosen, level, kept)
+
     @cached_property
     def draws(self) -> FloatArray:
         """Draws of the error of tau, shape (n_boot, m)."""
         return np.asarray(self.process.draws @ self.contrast)
+
+    @property
+    def limit_errors(self) -> tuple[FloatArray, FloatArray]:
+        """Draws of the errors of the upper and the lower limit with the noise of their scale, each (n_boot, m)."""
+        process = self.process
+        draws = t_draws(process.draws, process.components, process.seed + 1)
+        m, half = process.m, draws.shape[1] // 2
+        return draws[:, :m], draws[:, half : half + m]
 
     @property
     def projection_active(self) -> tuple[float, float]:
@@ -189,9 +249,17 @@ class Fit(Result):
             `lower`, `upper` and `critical_value`.
         """
         chosen: Band = self.band_kind if kind is None else check_option("band", kind, get_args(Band))
-        level, jump = self.level(alpha), self.q_plus - self.q_minus
+        stage = 1.0 if self.first_stage is None else self.first_stage
         return make_band(
-            chosen, level, self.tau, self.se, self.process, self.contrast, jump, self.first_stage
+            chosen,
+            self.level(alpha),
+            self.tau,
+            (self.raw_plus - self.raw_minus) / stage,
+            self.process,
+            self.contrast,
+            self.spread(),
+            self.q_plus - self.q_minus,
+            self.first_stage,
         )
 
     def level(self, alpha: float | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import cast, get_args
 
 import numpy as np
@@ -17,9 +18,13 @@ from .design import single
 from .estimation import Estimate
 from .fit import Fit
 from .notes import Notes
-from .options import MultiplierName, Options, Rule, check_draws
-from .process import make_process
+from .options import MultiplierName, Options, check_draws
+from .process import Process, make_process
 from .sample import Sample
+from .studentised import spread_of
+from .weighted import too_small, values_needed
+
+FEW = 10  # degrees of freedom or clusters a side below which the summary warns
 
 
 def fit_sample(
@@ -31,7 +36,6 @@ def fit_sample(
     multipliers: ArrayLike | MultiplierName | None = None,
     random_state: int | None = None,
     notes: Notes | None = None,
-    quantile_rule: Rule = "linear",
     fingerprints: bool = False,
 ) -> Fit:
     """Fit a prepared sample; the part of `r3d` after reading the data.
@@ -41,25 +45,36 @@ def fit_sample(
     notes = notes or Notes(silent=True)
     bandwidths, selection = choose_bandwidths(sample, options, bandwidth, bandwidth_treatment)
     fitted = procedure_of(options).estimate(sample, options, bandwidths)
-    seed = _fresh_seed() if random_state is None else check_seed("random_state", random_state)
+    seed = _seed_of(sample) if random_state is None else check_seed("random_state", random_state)
     xi = _multipliers(multipliers, sample, options)
     process = make_process(fitted, sample.clusters, options.n_boot, seed, xi)
     first_stage = None if sample.treatment is None else fitted.first_stage
     jump = fitted.plus - fitted.minus
     contrast = process.contrast(jump, fitted.first_stage)
-    se = process.standard_errors(contrast)
+    level = float(np.abs([fitted.raw_plus, fitted.raw_minus]).max())
+    spread = spread_of(process.components, contrast, level, fitted.moving)
+    clusters = _clusters(sample, fitted)
     stage_se = process.stage_error if first_stage is not None else None
     _judge(sample, options, fitted, stage_se, notes)
-    limits = make_band(options.band, options.alpha, fitted.tau, se, process, contrast, jump, first_stage)
+    _judge_errors(process, clusters, notes)
+    raw = (fitted.raw_plus - fitted.raw_minus) / fitted.first_stage
+    limits = make_band(
+        options.band, options.alpha, fitted.tau, raw, process, contrast, spread, jump, first_stage
+    )
     return Fit(
         quantiles=sample.q,
         tau=fitted.tau,
-        se=se,
+        se=spread.se,
+        moving=fitted.moving,
         band_lower=limits.lower,
         band_upper=limits.upper,
         critical_value=limits.critical_value,
         band_kind=options.band,
         alpha=options.alpha,
+        df_minus=single(fitted.df[-1]),
+        df_plus=single(fitted.df[0]),
+        clusters_minus=clusters[0],
+        clusters_plus=clusters[1],
         q_plus=fitted.plus,
         q_minus=fitted.minus,
         raw_plus=fitted.raw_plus,
@@ -69,8 +84,9 @@ def fit_sample(
         bandwidth_minus=single(bandwidths.minus),
         bandwidth_plus=single(bandwidths.plus),
         automatic_bandwidth=bandwidth is None,
-        pilot=None if selection is None else selection.pilot,
-        density=None if selection is None else selection.density,
+        selection=selection,
+        quantile_rule=sample.rule,
+        size_jump=sample.size_jump,
         first_stage=first_stage,
         first_stage_se=stage_se,
         n_minus=int(np.count_nonzero(~sample.plus)),
@@ -83,7 +99,7 @@ def fit_sample(
         cutoff=sample.cutoff,
         warnings=tuple(notes.messages),
         provenance=record(
-            options={**options.__dict__, "cutoff": sample.cutoff, "quantile_rule": quantile_rule},
+            options={**options.__dict__, "cutoff": sample.cutoff, "quantile_rule": sample.rule},
             inputs={"quantiles": sample.curves, "x": sample.x} if fingerprints else {},
             seed=seed,
             notes=notes.messages,
@@ -95,9 +111,35 @@ def _count(units: IntArray) -> int | IntArray:
     return int(units[0]) if units.size == 1 else units
 
 
-def _fresh_seed() -> int:
-    """Return a seed that the provenance keeps."""
-    return int(np.random.SeedSequence().generate_state(1, np.uint32)[0])
+def _seed_of(sample: Sample) -> int:
+    """Return a seed made of the data, so that the same call gives the same numbers whatever the order of rows."""
+    columns = sample.curves[:, [0, sample.q.size // 2, -1]]
+    data = hashlib.sha256(sample.x.tobytes())
+    data.update(np.sort(columns, axis=0).tobytes())
+    return int.from_bytes(data.digest()[:4], "little")
+
+
+def _clusters(sample: Sample, fitted: Estimate) -> tuple[int | None, int | None]:
+    """Clusters with units inside the bandwidth, below and above."""
+    if sample.clusters is None:
+        return None, None
+    zero = int(np.count_nonzero(~sample.plus))
+    below = sample.clusters[fitted.minus_scores.rows.start : zero]
+    above = sample.clusters[zero : fitted.plus_scores.rows.stop]
+    return np.unique(below).size, np.unique(above).size
+
+
+def _judge_errors(process: Process, clusters: tuple[int | None, int | None], notes: Notes) -> None:
+    """Warn where the variance rests on little."""
+    least = min(float(df.min()) for df in process.df)
+    if least < FEW:
+        notes.warn(
+            f"variances rest on {least:.3g} degrees of freedom on a side: bands and tests allow for it, but they are "
+            "wide and lean on errors being near normal; a wider bandwidth or lower p gives more"
+        )
+    few = [f"{count} {side}" for count, side in zip(clusters, ("below", "above"), strict=True) if count and count < FEW]
+    if few:
+        notes.warn(f"few clusters lie inside the bandwidth ({' and '.join(few)} the cutoff): their number is the size of the sample")
 
 
 def _multipliers(
@@ -146,20 +188,20 @@ def _judge(sample: Sample, options: Options, fitted: Estimate, stage_se: float |
                 "use band='anderson_rubin'"
             )
     if sample.sizes is not None:
-        extreme = float(np.minimum(sample.q, 1.0 - sample.q).min())
-        smallest = int(sample.sizes.min())
-        if smallest * extreme < 1.0:
-            few = int(np.count_nonzero(sample.sizes * extreme < 1.0))
+        few = too_small(sample.sizes, sample.q)
+        if few:
             notes.warn(
-                f"{few} of {sample.x.size} units have fewer than {int(np.ceil(1 / extreme - 1e-9))} values "
-                f"(the smallest {smallest}), so that their quantiles at {extreme:g} from the ends are extremes; "
-                "narrow the quantiles"
+                f"{few} of {sample.x.size} units have fewer than {values_needed(sample.q)} values (the smallest "
+                f"{int(sample.sizes.min())}), so that their outermost quantiles are extremes; narrow the quantiles"
             )
     for plus, side in ((False, "below"), (True, "above")):
         x = sample.x[sample.plus == plus]
         distinct = np.unique(x).size
         if distinct < 10 and distinct < x.size:
+            by_value = sample.clusters is not None and (
+                np.unique(np.column_stack([x, sample.clusters[sample.plus == plus]]), axis=0).shape[0] == distinct
+            )
             notes.warn(
                 f"the running variable takes only {distinct} values {side} the cutoff: extrapolation to it rests "
-                "on the functional form; consider cluster= by its value"
+                "on the functional form" + ("" if by_value else "; consider cluster= by its value")
             )

@@ -8,7 +8,6 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
 from fisc.core import DataError, check_option
 from fisc.core.arrays import FloatArray
@@ -19,6 +18,7 @@ from .inequality import gini, top_share, variance
 from .options import FunctionalName
 from .process import critical_value, p_value
 from .quantiles import grid_points, trapezoid_weights
+from .studentised import t_draws
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def evaluate(
     estimate = plus - minus
     if not np.isfinite(estimate):
         raise DataError(f"functional {name!r} needs a positive mean on both sides of the cutoff")
-    errors = of(fit.q_plus + fit.process.plus) - of(fit.q_minus + fit.process.minus) - estimate
+    above, below = fit.limit_errors
+    errors = of(fit.q_plus + above) - of(fit.q_minus + below) - estimate
     errors = errors[np.isfinite(errors)]
     half = critical_value(np.abs(errors), level)
     note = (
@@ -128,7 +129,8 @@ def evaluate(
     )
     label = f"top {100 * top:g}% share" if name == "top_share" else name
     p = p_value(abs(estimate), np.abs(errors))
-    se = float(errors.std(ddof=1))
+    gaussian = of(fit.q_plus + fit.process.plus) - of(fit.q_minus + fit.process.minus)
+    se = float(gaussian[np.isfinite(gaussian)].std(ddof=1))
     return Functional(label, estimate, se, estimate - half, estimate + half, p, plus, minus, level, note)
 
 
@@ -140,16 +142,15 @@ def _interpolation(q: FloatArray, at: float) -> FloatArray:
 
 
 def _linear(fit: Fit, name: str, row: FloatArray, level: float) -> Functional:
-    """Return a weighted sum of tau: exact conditional standard error, normal interval."""
-    weights = fit.contrast @ row
+    """Return a weighted sum of tau: exact conditional standard error, t interval."""
     estimate = float(fit.tau @ row)
-    se = float(np.sqrt(weights @ fit.process.covariance @ weights))
-    z = float(norm.ppf(1.0 - level / 2.0))
-    p = float(2.0 * norm.sf(abs(estimate) / se)) if se > 0.0 else float(estimate == 0.0)
+    spread = fit.spread((fit.contrast @ row)[:, None])
+    se, c = float(spread.se[0]), float(spread.t_quantiles(level)[0])
+    p = float(spread.t_p_values(np.array([estimate]))[0])
     sharp = fit.first_stage is None
     plus = float(fit.q_plus @ row) if sharp else None
     minus = float(fit.q_minus @ row) if sharp else None
-    return Functional(name, estimate, se, estimate - z * se, estimate + z * se, p, plus, minus, level)
+    return Functional(name, estimate, se, estimate - c * se, estimate + c * se, p, plus, minus, level)
 
 
 def _distance(fit: Fit, level: float) -> Functional:
@@ -160,7 +161,9 @@ def _distance(fit: Fit, level: float) -> Functional:
     """
     weights = trapezoid_weights(fit.quantiles)
     estimate = float(np.sqrt(weights @ fit.tau**2))
-    norms = np.sqrt((fit.process.draws @ fit.contrast) ** 2 @ weights)
+    process = fit.process
+    errors = t_draws(process.draws, process.components, process.seed + 1) @ fit.contrast
+    norms = np.sqrt(errors**2 @ weights)
     half = critical_value(norms, level)
     gradient = (
         fit.contrast @ (weights * fit.tau) / estimate if estimate > 0.0 else np.zeros(fit.contrast.shape[0])

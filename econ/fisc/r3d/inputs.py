@@ -20,10 +20,11 @@ from fisc.core.frames import TableLike
 
 from .files import is_lazy, is_relation, read_file, read_lazy, read_relation
 from .notes import Notes
-from .options import Missing, Rule
+from .options import Missing, QuantileRule
 from .quantiles import segment_quantiles, trapezoid_weights
 from .sample import Sample, build_sample
 from .segments import Reading, Segments, from_arrays, from_table
+from .size_jump import SIZES_JUMP, SizeJump, size_jump
 from .subsets import chosen_rows
 from .variables import Columns, as_floats, as_rows, per_unit, some, unit_level
 
@@ -32,6 +33,7 @@ Data: TypeAlias = TableLike | str | Path | Sequence[ArrayLike] | AnyArray
 
 SHORTEST, LONGEST = 1e-20, 1e20  # reach of the running variable
 PERCENTILES = np.arange(1, 100) / 100
+VALUES_FOR_SIZES = 10  # distinct values of x a side from which a jump of the sizes is looked for
 
 
 def check_quantiles(quantiles: ArrayLike | None) -> FloatArray:
@@ -82,7 +84,7 @@ class Source:
     quantile_matrix: ArrayLike | TableLike | None = None  # (n, m), unit quantiles computed elsewhere
     quantiles: ArrayLike | None = None
     cutoff: float = 0.0
-    rule: Rule = "linear"
+    rule: QuantileRule = "auto"
     donut: float | tuple[float, float] = 0.0  # left out around the cutoff; (below, above) when a pair
     missing: Missing = "drop"
     continuous_treatment: bool = False
@@ -96,7 +98,7 @@ class Source:
 def prepare(source: Source, notes: Notes) -> Sample:
     """Read any accepted form of data into a checked `Sample` in ascending x; `notes` receives what was dropped."""
     q = check_quantiles(source.quantiles)
-    check_option("quantile_rule", source.rule, get_args(Rule))
+    check_option("quantile_rule", source.rule, get_args(QuantileRule))
     cutoff = check_number("cutoff", source.cutoff, what="the threshold in units of x, a finite number")
     columns = source.columns
     if source.quantile_matrix is not None:
@@ -107,22 +109,16 @@ def prepare(source: Source, notes: Notes) -> Sample:
                 "subset= chooses rows of micro-data; with quantile_matrix= leave units out yourself"
             )
         sample = _from_matrix(source.quantile_matrix, source, q, notes)
+        jump = _jump_of_sizes(sample, cutoff)
+        if jump is not None and jump.p_value < SIZES_JUMP:
+            notes.warn(f"{_sizes_differ(jump)}: give micro-data, or quantiles that do not depend on sizes")
+        sample = replace(sample, size_jump=jump)
     else:
         if source.sizes is not None or source.means is not None:
             raise DataError(
                 "sizes= and means= describe units of quantile_matrix=; micro-data tell them themselves"
             )
-        reading = Reading(
-            columns,
-            q,
-            source.rule,
-            source.missing,
-            notes,
-            shares=source.continuous_treatment,
-            subset=source.subset,
-            glob=source.glob,
-        )
-        sample = _sample_of(read(source.data, reading), reading, source.keep_plain)
+        sample = _from_micro(source, q, cutoff, notes)
     sample = replace(sample, x=sample.x - cutoff, cutoff=cutoff)
     _check_units(sample, columns, source.continuous_treatment)
     if sample.unit_weights is not None:
@@ -208,6 +204,57 @@ def _check_sizes(sizes: ArrayLike | None, n: int) -> IntArray | None:
     if not (np.isfinite(counts) & (counts >= 1.0) & (counts == np.floor(counts))).all():
         raise DataError("sizes= must be whole numbers of at least 1: how many values each unit has")
     return np.asarray(counts, dtype=np.int64)
+
+
+def _from_micro(source: Source, q: FloatArray, cutoff: float, notes: Notes) -> Sample:
+    """Sample of micro-data; by default its quantiles are free of unit sizes where sizes jump at the cutoff."""
+    rule = "linear" if source.rule == "auto" else source.rule
+    reading = Reading(
+        source.columns,
+        q,
+        rule,
+        source.missing,
+        notes,
+        shares=source.continuous_treatment,
+        subset=source.subset,
+        glob=source.glob,
+    )
+    parts = read(source.data, reading)
+    jump = _jump_of_sizes(parts, cutoff)
+    if jump is not None and jump.p_value < SIZES_JUMP and rule != "size_free":
+        words = _sizes_differ(jump)
+        if source.rule == "auto":
+            words += ": each unit's are computed as if all had equally many (quantile_rule='size_free')"
+            reading = replace(reading, rule="size_free", notes=Notes(silent=True))
+            if isinstance(parts, Sample):
+                parts = read(source.data, reading)
+        else:
+            words += ": quantile_rule='size_free' makes units comparable"
+        notes.warn(words)
+    return replace(_sample_of(parts, reading, source.keep_plain), rule=reading.rule, size_jump=jump)
+
+
+def _sizes_differ(jump: SizeJump) -> str:
+    return f"unit sizes jump at the cutoff ({jump.words}), and quantiles of few values depend on how many they are"
+
+
+def _jump_of_sizes(parts: Segments | Sample, cutoff: float) -> SizeJump | None:
+    """Test whether sizes jump, where there are units enough on both sides."""
+    if isinstance(parts, Sample):
+        x, sizes, groups = parts.x - cutoff, parts.sizes, parts.clusters
+    else:
+        x, sizes = parts.unit_level["x"] - cutoff, parts.effective_sizes()
+        groups = parts.unit_level.get("cluster")
+    if sizes is None or not np.isfinite(x).all():
+        return None
+    if min(np.unique(x[x < 0.0]).size, np.unique(x[x >= 0.0]).size) < VALUES_FOR_SIZES:
+        return None
+    order = np.argsort(x, kind="stable")
+    codes = None if groups is None else np.unique(groups, return_inverse=True)[1][order]
+    try:
+        return size_jump(x[order], sizes[order], clusters=codes)
+    except DataError:  # values of x that identify no polynomial; the fit says so where it matters
+        return None
 
 
 def _sample_of(segments: Segments | Sample, reading: Reading, keep_plain: bool) -> Sample:

@@ -18,7 +18,7 @@ from fisc.core import DataError
 from fisc.core.arrays import FloatArray, IntArray
 
 from .density import DensityTest, density_test
-from .density_pilot import side_bandwidth
+from .density_pilot import local_bandwidths
 from .options import Kernel
 
 Verdict = Literal["ok", "look", "not informative"]
@@ -143,31 +143,6 @@ def nearest_units(x: FloatArray) -> tuple[int, int, float]:
     below = int(np.count_nonzero((x < 0.0) & (x >= -reach)))
     above = int(np.count_nonzero((x >= 0.0) & (x <= reach)))
     return below, above, float(binomtest(below, below + above).pvalue)
-
-
-def local_bandwidths(x: FloatArray, p: int = 2, kernel: Kernel = "triangular") -> tuple[float, float]:
-    """Bandwidths of the density test below and above zero, see `side_bandwidth`.
-
-    Parameters
-    ----------
-    x : array, shape (n,)
-        Running variable less the cutoff, in any order.
-    p : int
-        Order for which they are optimal.
-    kernel : {"triangular", "epanechnikov", "uniform"}
-        Kernel.
-    """
-    below, above = np.sort(-x[x < 0.0]), np.sort(x[x >= 0.0])
-    least = 2 * (p + 3)
-    if min(below.size, above.size) < least:
-        raise DataError(
-            f"the density test needs at least {least} units on each side; there are {below.size} and {above.size}"
-        )
-    low, high = (
-        side_bandwidth(d, np.searchsorted(d, d, side="right") / x.size, x.size, p, kernel)
-        for d in (below, above)
-    )
-    return low, high
 
 
 def check_manipulation(

@@ -23,8 +23,8 @@ from .options import (
     Missing,
     MultiplierName,
     Options,
+    QuantileRule,
     Residuals,
-    Rule,
     Selector,
 )
 from .result import R3DResult
@@ -50,13 +50,13 @@ def r3d(
     bandwidth: Bandwidth | None = None,
     bandwidth_treatment: Bandwidth | None = None,
     selector: Selector = "mse",
-    residuals: Residuals = "hc3",
-    band: Band = "constant",
-    quantile_rule: Rule = "linear",
+    residuals: Residuals = "hc2",
+    band: Band = "studentized",
+    quantile_rule: QuantileRule = "auto",
     deriv: Deriv = 0,
     covariates: ArrayLike | None = None,
     donut: float | tuple[float, float] = 0.0,
-    n_boot: int = 1999,
+    n_boot: int = 9999,
     alpha: float = 0.05,
     multipliers: ArrayLike | MultiplierName | None = None,
     compat: Compat | None = None,
@@ -116,12 +116,15 @@ def r3d(
     selector : {"mse", "cer", "msetwo"}
         Minimise mean squared error (integrated over quantiles with "frechet"), coverage error, or the squared
         error of each side's limit.
-    residuals : {"hc3", "hc0", "hc1", "hc2", "nn"}
-        Correction of residuals for leverage, or nearest-neighbour residuals; with clusters CR0 to CR3.
-    band : {"constant", "studentized", "pointwise", "anderson_rubin"}
+    residuals : {"hc2", "hc0", "hc1", "hc3", "nn"}
+        Correction of residuals for leverage (covariates included), or nearest-neighbour residuals; with clusters
+        CR0 to CR3. "hc2" comes with Bell and McCaffrey's degrees of freedom, so that intervals, bands and tests use
+        t and not normal quantiles; the others are normal.
+    band : {"studentized", "constant", "pointwise", "anderson_rubin"}
         See `R3DResult.band`. The first two hold for all quantiles at once.
-    quantile_rule : {"linear", "inverse_cdf", "weighted_hmisc"}
-        How unit quantiles are computed; see `unit_quantiles`.
+    quantile_rule : {"auto", "linear", "size_free", "inverse_cdf", "weighted_hmisc"}
+        How unit quantiles are computed; see `unit_quantiles`. "auto" is "linear" (type 7) unless the sizes of
+        units jump at the cutoff, which would look like an effect; then it is "size_free", with a warning.
     deriv : {0, 1}
         0 for a jump, 1 for a kink (a jump in the slope).
     covariates : list of str or array (n, k), optional
@@ -136,9 +139,9 @@ def r3d(
         Explicit multipliers, rows in order of first appearance of the units, or the distribution to draw them
         from. By default draws come straight from N(0, D'D), which is what normal multipliers give.
     compat : {"r3d-0.1"}, optional
-        Reproduce the R package, its defects included.
+        Reproduce the R package, its defects included; its band is "constant", its tests are not studentised.
     random_state : int, optional
-        Seed of the draws. Without it a fresh one is taken, and kept in the provenance.
+        Seed of the draws. Without it the data give one, so that the same call gives the same numbers.
     quantile_matrix : array, shape (n, m), optional
         Unit quantiles computed elsewhere, in place of `data`.
     missing : {"drop", "raise"}
@@ -215,7 +218,6 @@ def r3d(
         multipliers=multipliers,
         random_state=random_state,
         notes=notes,
-        quantile_rule=source.rule,
         fingerprints=True,
     )
     return R3DResult.of(fit, names)

@@ -16,7 +16,8 @@ Selector = Literal["mse", "cer", "msetwo"]
 Residuals = Literal["hc0", "hc1", "hc2", "hc3", "nn"]
 Band = Literal["constant", "studentized", "pointwise", "anderson_rubin"]
 Compat = Literal["r3d-0.1"]
-Rule = Literal["linear", "inverse_cdf", "weighted_hmisc"]
+Rule = Literal["linear", "inverse_cdf", "weighted_hmisc", "size_free"]
+QuantileRule = Literal["auto", "linear", "inverse_cdf", "weighted_hmisc", "size_free"]
 Missing = Literal["drop", "raise"]
 MultiplierName = Literal["normal", "mammen", "rademacher"]
 TestName = Literal["nullity", "homogeneity", "gini"]
@@ -47,9 +48,9 @@ class Options:
     s: int = 1
     deriv: int = 0
     selector: Selector = "mse"
-    residuals: Residuals = "hc3"
-    band: Band = "constant"
-    n_boot: int = 1999
+    residuals: Residuals = "hc2"
+    band: Band = "studentized"
+    n_boot: int = 9999
     alpha: float = 0.05
     compat: Compat | None = None
 

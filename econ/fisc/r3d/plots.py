@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import gaussian_kde, norm
+from scipy.stats import gaussian_kde
+from scipy.stats import t as student
 
 from fisc.core import DataError, check_whole
 from fisc.core.arrays import FloatArray
@@ -62,13 +63,13 @@ def effect(fit: Fit, ax: Axes | None = None) -> Axes:
 def limits(fit: Fit, ax: Axes | None = None) -> Axes:
     """Average quantile functions just below and just above the cutoff, with pointwise intervals."""
     ax = axes_of(ax)
-    z = float(norm.ppf(1.0 - fit.alpha / 2.0))
     errors, m, y = fit.process.errors, fit.tau.size, fit.names.y
     inside = np.asarray if fit.deriv else fit.names.clip
-    for curve, start, colour, style, label in (
-        (fit.q_minus, errors.size // 2, BELOW, (0, (5, 2)), "just below the cutoff"),
-        (fit.q_plus, 0, ABOVE, "solid", "just above the cutoff"),
+    for curve, df, start, colour, style, label in (
+        (fit.q_minus, fit.df_minus, errors.size // 2, BELOW, (0, (5, 2)), "just below the cutoff"),
+        (fit.q_plus, fit.df_plus, 0, ABOVE, "solid", "just above the cutoff"),
     ):
+        z = student.ppf(1.0 - fit.alpha / 2.0, df)
         se = errors[start : start + m]
         shade(ax, fit.quantiles, inside(curve - z * se), inside(curve + z * se), color=colour)
         ax.plot(fit.quantiles, inside(curve), color=colour, linestyle=style, linewidth=2.0, label=label)

@@ -23,6 +23,22 @@ from .scores import sum_by
 _NEGLIGIBLE = 1e-12
 
 
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One independent part of the error process.
+
+    Attributes
+    ----------
+    covariance : array, shape (2M, 2M)
+        Its part of the covariance of the process.
+    df : float or array of shape (m,)
+        Degrees of freedom with which it is estimated, by quantile where bandwidths differ by quantile.
+    """
+
+    covariance: FloatArray
+    df: float | FloatArray
+
+
 @dataclass(frozen=True)
 class Process:
     """Errors (nu_plus, d_plus, nu_minus, d_minus) of the limits; d only in fuzzy designs."""
@@ -31,7 +47,22 @@ class Process:
     m: int  # grid points
     n_boot: int  # draws
     seed: int  # of the Gaussian draws
+    df: tuple[FloatArray, ...]  # of the upper and lower block, or of both as one; each of shape (1,) or (m,)
     given: FloatArray | None = None  # (n_boot, 2M), draws with multipliers; else from N(0, covariance)
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Independent parts of the covariance: upper and lower limit, or one where something ties them."""
+        df = tuple(float(d[0]) if d.size == 1 else d for d in self.df)
+        if len(df) == 1:
+            return (Component(self.covariance, df[0]),)
+        half = self.covariance.shape[0] // 2
+        parts = []
+        for block, own in zip((slice(0, half), slice(half, None)), df, strict=True):
+            part = np.zeros_like(self.covariance)
+            part[block, block] = self.covariance[block, block]
+            parts.append(Component(part, own))
+        return tuple(parts)
 
     @cached_property
     def draws(self) -> FloatArray:
@@ -125,7 +156,9 @@ def make_process(
     m = estimate.tau.size
     size = upper.curve.shape[1] + upper.stage.shape[1]
     covariance = np.zeros((2 * size, 2 * size))
-    if clusters is None:
+    if clusters is None and upper.rows == lower.rows:
+        covariance = _gram(np.hstack([upper.all, lower.all]))
+    elif clusters is None:
         covariance[:size, :size] = _gram(upper.all)
         covariance[size:, size:] = _gram(lower.all)
     else:
@@ -133,7 +166,7 @@ def make_process(
         summed = np.hstack([sum_by(clusters[side.rows], side.all, groups) for side in (upper, lower)])
         covariance = _gram(summed)
     if multipliers is None:
-        return Process(covariance, m, n_boot, seed)
+        return Process(covariance, m, n_boot, seed, estimate.df)
     if isinstance(multipliers, str):
         n_rows = upper.rows.stop if clusters is None else int(clusters.max()) + 1
         xi = draw_multipliers(multipliers, n_rows, n_boot, seed)
@@ -141,7 +174,7 @@ def make_process(
     else:
         xi = multipliers
     given = np.hstack([xi[side.rows].T @ side.all for side in (upper, lower)])
-    return Process(covariance, m, given.shape[0], seed, given)
+    return Process(covariance, m, given.shape[0], seed, estimate.df, given)
 
 
 def _gram(matrix: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from fisc.core import DataError
 from fisc.core.arrays import FloatArray, IntArray
 
 from .options import Rule
+from .weighted import sorted_blocks, weighted_quantiles
 
 # Slack for positions that are whole numbers but for rounding (0.3 * 10 = 3.0000000000000004).
 _POSITION_SLACK = 1e-9
@@ -32,7 +33,7 @@ def segment_quantiles(
 
     "linear" interpolates order statistics at 1 + (n_i - 1) q (Hyndman and Fan type 7), with weights
     between the knots p_k = (S_k - w_k/2 - w_1/2) / (S_N - w_1/2 - w_N/2), S = cumsum(w), which equals
-    type 7 when all weights agree and does not depend on their scale. "inverse_cdf" takes the smallest
+    type 7 when all weights agree and depends neither on their scale nor on the order of tied values. "inverse_cdf" takes the smallest
     value whose share reaches q (type 1); "weighted_hmisc" is Hmisc::wtd.quantile with normalised weights.
 
     References
@@ -87,27 +88,14 @@ def _unweighted(values: FloatArray, q: FloatArray, rule: Rule) -> FloatArray:
 
 def _weighted(values: FloatArray, weights: FloatArray, q: FloatArray, rule: Rule) -> FloatArray:
     """Weighted quantiles of the rows of `values`, both (n, size)."""
-    order = np.argsort(values, axis=1, kind="stable")
-    values = np.take_along_axis(values, order, axis=1)
-    weights = np.take_along_axis(weights, order, axis=1)
-    size = values.shape[1]
+    if rule == "linear":
+        return weighted_quantiles(values, weights, q)
+    values, weights = sorted_blocks(values, weights)
     if rule == "weighted_hmisc":
         return _hmisc(values, weights, q)
     cumulated = np.cumsum(weights, axis=1)
-    total = cumulated[:, -1:]
-    if rule == "inverse_cdf":
-        targets = q * total * (1.0 - 1e-12)
-        return np.take_along_axis(values, _first_at_least(cumulated, targets), axis=1)
-    if size == 1:
-        return np.repeat(values, q.size, axis=1)
-    first, last = weights[:, :1], weights[:, -1:]
-    knots = (cumulated - 0.5 * weights - 0.5 * first) / (total - 0.5 * first - 0.5 * last)
-    knots[:, -1] = 1.0
-    high = np.maximum(_first_at_least(knots, np.broadcast_to(q, (values.shape[0], q.size))), 1)
-    low = high - 1
-    p_low, p_high = np.take_along_axis(knots, low, 1), np.take_along_axis(knots, high, 1)
-    y_low, y_high = np.take_along_axis(values, low, 1), np.take_along_axis(values, high, 1)
-    return y_low + (q - p_low) / (p_high - p_low) * (y_high - y_low)
+    targets = q * cumulated[:, -1:] * (1.0 - 1e-12)
+    return np.take_along_axis(values, _first_at_least(cumulated, targets), axis=1)
 
 
 def _hmisc(values: FloatArray, weights: FloatArray, q: FloatArray) -> FloatArray:

@@ -22,6 +22,8 @@ from .mean import MeanEffect, mean_effect
 from .names import Names
 from .options import Alternative, FunctionalName, Kernel, PlotKind, Residuals, Selector, TestName
 from .print_figures import Width, write_print_figure
+from .options import Alternative, FunctionalName, PlotKind, TestName
+from .prospect import planned_effect, planned_power
 from .process import holm
 from .robustness import Robustness, robustness
 from .sensitivity import MULTIPLES, Sensitivity, sensitivity
@@ -58,7 +60,7 @@ class R3DResult(Fit):
         name: TestName,
         *,
         interval: ArrayLike | None = None,
-        studentized: bool = False,
+        studentized: bool = True,
         alternative: Alternative = "two-sided",
         null: ArrayLike = 0.0,
         alpha: float | None = None,
@@ -72,7 +74,8 @@ class R3DResult(Fit):
         interval : (float, float), optional
             Range of probabilities; the whole grid by default.
         studentized : bool
-            Divide each point by its standard error.
+            Divide each point by its standard error; otherwise the largest deviation counts, which the noisiest
+            quantile dominates.
         alternative : {"two-sided", "greater", "less"}
             "greater" looks for tau above the null somewhere, "less" below (first-order dominance).
         null : float or array (m,)
@@ -83,7 +86,13 @@ class R3DResult(Fit):
         Returns
         -------
         HypothesisTest
-            `statistic`, `critical_value`, `p_value`.
+            `statistic`, `critical_value`, `p_value`. Quantiles inside an atom of the outcome, where no unit moves, are
+            left out, with a note.
+
+        Raises
+        ------
+        DataError
+            When nothing is left that has an error.
         """
         return run_test(
             self,
@@ -150,6 +159,53 @@ class R3DResult(Fit):
             `estimate`, `se`, `lower`, `upper`, `p_value`.
         """
         return evaluate(self, name, interval=interval, top=top, alpha=alpha)
+
+    def power(self, effect: ArrayLike, n: int | None = None, *, alpha: float | None = None) -> float:
+        """Probability that the uniform test of no effect finds an effect, with n units like those of this fit.
+
+        Parameters
+        ----------
+        effect : float or array (m,)
+            Effect on every quantile, in units of the outcome.
+        n : int, optional
+            Units planned, spread over the running variable (and clusters) as here; as many as here by default.
+        alpha : float, optional
+            Level of the test.
+
+        Returns
+        -------
+        float
+            Between alpha, up to simulation error, and one.
+        """
+        return planned_power(self, effect, n, alpha)
+
+    def mde(
+        self,
+        power: float = 0.8,
+        n: int | None = None,
+        *,
+        shape: ArrayLike = 1.0,
+        alpha: float | None = None,
+    ) -> float:
+        """Smallest effect that the uniform test of no effect finds with the given power.
+
+        Parameters
+        ----------
+        power : float
+            Probability of finding it, above the level.
+        n : int, optional
+            As for `power`.
+        shape : float or array (m,)
+            The effect up to its size: 1 for a shift of all quantiles, or for instance ones in the top tail only.
+        alpha : float, optional
+            Level of the test.
+
+        Returns
+        -------
+        float
+            Multiple of the shape.
+        """
+        return planned_effect(self, power, n, shape, alpha)
 
     def mean_effect(self) -> MeanEffect:
         """Return the scalar companion: rdrobust on unit means, beside the mean of this curve."""

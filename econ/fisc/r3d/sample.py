@@ -9,7 +9,10 @@ import pandas as pd
 
 from fisc.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
-_NOT_BY_UNIT = ("q", "n_given", "cutoff")
+from .options import Rule
+from .size_jump import SizeJump
+
+_NOT_BY_UNIT = ("q", "n_given", "cutoff", "rule", "size_jump")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Sample:
     unit_weights: FloatArray | None = None  # (n,), positive, mean one
     clusters: IntArray | None = None  # (n,), codes 0..G-1
     covariates: FloatArray | None = None  # (n, k)
+    rule: Rule = "linear"  # by which unit quantiles were computed
+    size_jump: SizeJump | None = None  # test of a jump of the sizes, where there are sizes
     plain_curves: FloatArray | None = None  # (n, m), unit quantiles that ignore the micro weights
 
     @property

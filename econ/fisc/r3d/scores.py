@@ -24,33 +24,29 @@ def scores(
     fit: SideFit,
     x: FloatArray,
     outcomes: FloatArray,
-    fitted: FloatArray,
+    errors: FloatArray,
     kind: Residuals,
     order: int,
     clusters: IntArray | None = None,
 ) -> FloatArray:
     """Scores w_i e_i(q) of the units of one side, shape (k, m), zero where the unit has no weight.
 
-    `x` of shape (n,) and `outcomes` of shape (n, m) are those of all units; `fitted`, shape (k, m), the fitted
-    values at `fit.rows` after any projection. "hc0" to "hc3": plain residuals; times sqrt(k/(k-p-1));
-    divided by sqrt(1-l); divided by 1-l, with clusters CR0 to CR3; "nn": the distance to the mean of the
-    three nearest neighbours.
+    `x` of shape (n,) and `outcomes` of shape (n, m) are those of all units; `errors`, shape (k, m), the residuals
+    at `fit.rows` after any projection, which are used up. "hc0", "hc1", "hc3": plain residuals; times
+    sqrt(k/(k-p-1)); divided by 1-l; with clusters CR0, CR1, CR3; "nn": the distance to the mean of the three
+    nearest neighbours. ("hc2" is in `fisc.r3d.honest`.)
 
     References
     ----------
-    MacKinnon, J. G. and White, H. (1985), Journal of Econometrics 29, 305-325. Pustejovsky, J. E. and
-    Tipton, E. (2018), Journal of Business & Economic Statistics 36, 672-683 (CR2).
+    MacKinnon, J. G. and White, H. (1985), Journal of Econometrics 29, 305-325.
     """
     if kind == "nn":
         return fit.coefficient_weights * neighbour_residuals(x, outcomes, fit)
-    errors = outcomes[fit.rows] - fitted
-    if clusters is not None and kind in ("hc2", "hc3"):
-        return _clustered(fit, x, errors, kind, order, clusters)
+    if clusters is not None and kind == "hc3":
+        return _clustered(fit, x, errors, order, clusters)
     factor = fit.coefficient_weights
     if kind == "hc1":
         factor = factor * np.sqrt(_degrees(fit, order, clusters))
-    elif kind == "hc2":
-        factor = factor / np.sqrt(np.maximum(1.0 - fit.leverage, SLACK_MIN))
     elif kind == "hc3":
         factor = factor / np.maximum(1.0 - fit.leverage, SLACK_MIN)
     errors *= factor
@@ -69,14 +65,13 @@ def _degrees(fit: SideFit, order: int, clusters: IntArray | None) -> FloatArray:
 
 
 def _clustered(
-    fit: SideFit, x: FloatArray, errors: FloatArray, kind: Residuals, order: int, clusters: IntArray
+    fit: SideFit, x: FloatArray, errors: FloatArray, order: int, clusters: IntArray
 ) -> FloatArray:
-    """CR2 and CR3: multiply a cluster's residuals by (I - P_gg)^(-1/2) or (I - P_gg)^(-1).
+    """CR3: multiply a cluster's residuals by (I - P_gg)^(-1).
 
     P = B B' is the projection on the weighted design, so that
-    (I - B_g B_g')^a = I + B_g V diag(((1 - lam)^a - 1) / lam) V' B_g' with B_g'B_g = V diag(lam) V'.
+    (I - B_g B_g')^(-1) = I + B_g V diag(1 / (1 - lam)) V' B_g' with B_g'B_g = V diag(lam) V'.
     """
-    power = -0.5 if kind == "hc2" else -1.0
     _, group = np.unique(clusters[fit.rows], return_inverse=True)
     n_groups = int(group.max()) + 1
     powers = (x[fit.rows] / np.abs(x[fit.rows]).max())[:, None] ** np.arange(order + 1)
@@ -88,8 +83,7 @@ def _clustered(
         inner = sum_by(group, (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), -1), n_groups)
         lam, vectors = np.linalg.eigh(inner.reshape(n_groups, basis.shape[1], basis.shape[1]))
         lam = np.clip(lam, 0.0, 1.0 - SLACK_MIN)
-        gain = np.where(lam > 1e-12, ((1.0 - lam) ** power - 1.0) / np.where(lam > 1e-12, lam, 1.0), -power)
-        middle = np.einsum("gab,gb,gcb->gac", vectors, gain, vectors)
+        middle = np.einsum("gab,gb,gcb->gac", vectors, 1.0 / (1.0 - lam), vectors)
         weighted = root * errors[:, which]
         projected = np.stack(
             [sum_by(group, basis[:, [j]] * weighted, n_groups) for j in range(basis.shape[1])], 1

@@ -22,7 +22,11 @@ from fisc.core.frames import TableLike
 from .notes import Notes
 from .options import Missing, Rule
 from .quantiles import segment_quantiles
+from .size_free import common_size, size_free_quantiles
 from .variables import Columns, as_floats, labels_of, per_unit, shown, some, unit_level
+
+# Share of the units that may have fewer values than the common size and keep their own.
+SHORT = 0.01
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,15 @@ class Reading:
     shares: bool = False  # a treatment that varies within units counts as the share treated
     subset: str | ArrayLike | None = None  # condition in SQL or mask of the rows to use
     glob: bool = False  # a path may be a pattern for several files
+    n0: int | None = None  # values a unit that size-free quantiles stand for; else from the units read
 
     def quantiles(self, segments: Segments) -> FloatArray:
         """Return unit quantiles, shape (n, m)."""
+        if self.rule == "size_free":
+            n0 = common_size(segments.effective_sizes(), SHORT) if self.n0 is None else self.n0
+            return size_free_quantiles(
+                segments.y, segments.starts, segments.sizes, self.q, n0, segments.weights
+            )
         return segment_quantiles(
             segments.y, segments.starts, segments.sizes, self.q, self.rule, segments.weights
         )
@@ -63,6 +73,13 @@ class Segments:
     def without_values(self) -> Segments:
         """Return the same units with their means, but without their values."""
         return replace(self, y=np.empty(0), weights=None, known_means=self.means())
+
+    def effective_sizes(self) -> FloatArray:
+        """Values of each unit, shape (n,); with weights (sum w)^2 / sum w^2."""
+        if self.weights is None:
+            return self.sizes.astype(float)
+        squares = np.add.reduceat(self.weights**2, self.starts)
+        return np.asarray(np.add.reduceat(self.weights, self.starts) ** 2 / squares)
 
     def means(self) -> FloatArray:
         """Weighted mean of each unit, shape (n,)."""

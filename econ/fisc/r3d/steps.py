@@ -20,7 +20,7 @@ from .compat import procedure_of
 from .design import single
 from .inputs import Data, Source, check_quantiles, prepare, read
 from .notes import Notes
-from .options import Compat, Deriv, Kernel, Method, Missing, Options, Rule, Selector
+from .options import Compat, Deriv, Kernel, Method, Missing, Options, QuantileRule, Rule, Selector
 from .sample import Sample
 from .segments import Reading
 from .variables import Columns
@@ -50,9 +50,12 @@ def unit_quantiles(
         Positive sampling weights of the values.
     quantiles : array, shape (m,), optional
         Ascending probabilities strictly inside (0, 1); .01, .02, ..., .99 by default.
-    rule : {"linear", "inverse_cdf", "weighted_hmisc"}
+    rule : {"linear", "size_free", "inverse_cdf", "weighted_hmisc"}
         "linear": Hyndman and Fan type 7, with weights the interpolation between
-        p_k = (S_k - w_k/2 - w_1/2) / (S_N - w_1/2 - w_N/2), which equals type 7 when all weights agree.
+        p_k = (S_k - w_k/2 - w_1/2) / (S_N - w_1/2 - w_N/2), which equals type 7 when all weights agree; tied values
+        share their mean weight, so that the order of rows does not matter. "size_free": the expected type-7 quantile
+        of n0 of the unit's values drawn at random, n0 the size that all but 1 % of the units have, so that quantiles
+        of small and large units have the same bias.
         "inverse_cdf": smallest value with cumulated share of at least q. "weighted_hmisc": the rule of
         Hmisc::wtd.quantile, for comparison with R.
     missing : {"drop", "raise"}
@@ -177,7 +180,7 @@ def select_bandwidth(
     p: int = 2,
     s: int = 1,
     selector: Selector = "mse",
-    quantile_rule: Rule = "linear",
+    quantile_rule: QuantileRule = "auto",
     deriv: Deriv = 0,
     covariates: ArrayLike | None = None,
     donut: float | tuple[float, float] = 0.0,

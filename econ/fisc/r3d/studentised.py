@@ -23,28 +23,12 @@ from scipy.stats import t as student
 from fisc.core import DataError
 from fisc.core.arrays import BoolArray, FloatArray
 
-from .process import critical_value, p_value
+from .process import Component, critical_value, p_value
 
 # A standard error below this share of the largest, or of the level of the curve, is rounding.
 _ROUNDING = 1e-10
 # Chi-squares whose degrees of freedom differ by quantile are interpolated between so many values of them.
 _KNOTS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """One independent part of the error process.
-
-    Attributes
-    ----------
-    covariance : array, shape (2M, 2M)
-        Its part of the covariance of the process.
-    df : float or array of shape (m,)
-        Degrees of freedom with which it is estimated, by quantile where bandwidths differ by quantile.
-    """
-
-    covariance: FloatArray
-    df: float | FloatArray
 
 
 @dataclass(frozen=True)
@@ -226,10 +210,11 @@ def suprema(errors: FloatArray, spread: Spread, seed: int, sign: int = 0) -> Flo
             "the outcome); use quantiles outside the atom"
         )
     scale = spread.se[spread.live] * np.sqrt(spread.noise(errors.shape[0], seed)[:, spread.live])
-    return _largest(errors[:, spread.live] / scale, sign)
+    return largest(errors[:, spread.live] / scale, sign)
 
 
-def _largest(ratios: FloatArray, sign: int) -> FloatArray:
+def largest(ratios: FloatArray, sign: int) -> FloatArray:
+    """Return the largest absolute value (`sign` 0), value (1) or negative value (-1) over the last axis."""
     return np.asarray((np.abs(ratios) if sign == 0 else sign * ratios).max(axis=-1))
 
 
@@ -310,7 +295,7 @@ def sup_test(
     (4.5, True, 1)
     """
     draws = suprema(errors, spread, seed, sign)
-    statistic = float(_largest(estimates[spread.live] / spread.se[spread.live], sign))
+    statistic = float(largest(estimates[spread.live] / spread.se[spread.live], sign))
     return SupTest(statistic, critical_value(draws, alpha), p_value(statistic, draws), spread.n_atoms)
 
 

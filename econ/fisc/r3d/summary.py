@@ -93,6 +93,14 @@ def facts(fit: Fit) -> list[tuple[str, str]]:
         rows.append(("first stage", f"{fit.first_stage:.4g} (se {fit.first_stage_se:.3g}, F = {t * t:.4g})"))
         rows.append(("its bandwidth", _range(fit.bandwidth_treatment)))
     rows.append((f"{_level(fit)} band", f"{_BANDS[fit.band_kind]}, critical value {fit.critical_value:.4g}"))
+    if np.isfinite(fit.df_plus).all():
+        tied = len(fit.process.df) == 1
+        df = f"{_range(fit.df_plus)} (both sides together)" if tied else f"{_range(fit.df_minus)} / {_range(fit.df_plus)}"
+        rows.append(("degrees of freedom", df))
+    if fit.clusters_minus is not None:
+        rows.append(("clusters in bandwidth", f"{fit.clusters_minus} / {fit.clusters_plus}"))
+    if fit.size_jump is not None and fit.quantile_rule == "size_free":
+        rows.append(("unit quantiles", f"free of unit sizes ({fit.size_jump.words})"))
     below, above = fit.projection_active
     if below or above:
         rows.append(("curves made monotone", f"{below:.0%} of the grid below, {above:.0%} above the cutoff"))
@@ -118,13 +126,16 @@ def selected_rows(fit: Fit) -> pd.DataFrame:
 
 
 def _tests(fit: Fit) -> list[HypothesisTest]:
+    if not fit.moving.any():
+        return []
     same = [run_test(fit, "homogeneity")] if fit.quantiles.size > 1 else []
     return [run_test(fit, "nullity"), *same]
 
 
 def verdict(fit: Fit) -> str:
     """Return what the band says, in a sentence or two."""
-    outside = (fit.band_lower > 0.0) | (fit.band_upper < 0.0)
+    higher, lower = fit.moving & (fit.band_lower > 0.0), fit.moving & (fit.band_upper < 0.0)
+    outside = higher | lower
     span = f"[{fit.quantiles[0]:g}, {fit.quantiles[-1]:g}]"
     simultaneous = fit.band_kind != "pointwise"
     if not outside.any():
@@ -134,17 +145,19 @@ def verdict(fit: Fit) -> str:
         )
         words += " anywhere in its distribution." if simultaneous else " at any single quantile."
     else:
-        up, down = fit.quantiles[fit.band_lower > 0.0], fit.quantiles[fit.band_upper < 0.0]
+        up, down = fit.quantiles[higher], fit.quantiles[lower]
         parts = [
             f"{word} zero for quantiles {spans(fit.quantiles, chosen)}"
             for word, chosen in (("above", up), ("below", down))
             if chosen.size
         ]
         words = f"The {_level(fit)} band of the effect on {fit.names.y} lies {' and '.join(parts)}."
-    if fit.quantiles.size > 1:
+    if fit.quantiles.size > 1 and fit.moving.any():
         test = run_test(fit, "homogeneity")
         same = "rejected" if test.rejected else "not rejected"
         words += f" That the effect is the same at all quantiles is {same} (p = {test.p_value:.3g})."
+    if fit.notes:
+        words += f" Note: {fit.notes}."
     return words
 
 
