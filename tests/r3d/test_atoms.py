@@ -9,8 +9,8 @@ import numpy as np
 from fisc.r3d.atoms import MOVING_MIN, has_spread, moving_units
 from fisc.r3d.honest import side_scores
 from fisc.r3d.localpoly import fit_side
-from fisc.r3d.projection import cell_widths, isotonic_rows
 from fisc.r3d.process import Component
+from fisc.r3d.projection import cell_widths, isotonic_rows
 from fisc.r3d.studentised import Spread, band, spread_of, sup_test
 
 Array = np.ndarray[Any, Any]

@@ -10,8 +10,7 @@ import pytest
 
 from fisc.core import DataError
 from fisc.r3d.density import density_test
-from fisc.r3d.density_pilot import side_bandwidth, slope_constants
-from fisc.r3d.density_pilot import local_bandwidths
+from fisc.r3d.density_pilot import local_bandwidths, side_bandwidth, slope_constants
 from fisc.r3d.manipulation import check_manipulation, nearest_units, support
 from fisc.r3d.pilot_reach import near_side, pilot_reach
 

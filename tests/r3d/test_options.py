@@ -31,7 +31,7 @@ ROLES = {
     "selector": "Selector",
     "residuals": "Residuals",
     "band": "Band",
-    "quantile_rule": "Rule",
+    "quantile_rule": "QuantileRule",
     "rule": "Rule",
     "missing": "Missing",
     "deriv": "Deriv",

@@ -85,6 +85,7 @@ def test_default_mode_is_the_corrected_estimator(case: Case, residuals: str) -> 
         bandwidth=case.corrected["h_num"],
         bandwidth_treatment=case.corrected["h_den"],
         residuals=residuals,
+        band="constant",
         alpha=case.call["alpha"],
         multipliers=case.xi,
     )
@@ -102,8 +103,8 @@ def test_default_mode_is_the_corrected_estimator(case: Case, residuals: str) -> 
     close(studentized.lower, expected["lower_stud"])
     close(studentized.upper, expected["upper_stud"])
     for test in expected["tests"]:
-        plain = fit.test(test["test"], interval=test["range"])
-        scaled = fit.test(test["test"], interval=test["range"], studentized=True)
+        plain = fit.test(test["test"], interval=test["range"], studentized=False)
+        scaled = fit.test(test["test"], interval=test["range"])
         close([plain.statistic, plain.p_value], [test["stat"], test["p_value"]])
         close([scaled.statistic, scaled.p_value], [test["stat_stud"], test["p_value_stud"]])
     if "gini" in expected:
@@ -128,6 +129,7 @@ def test_compat_is_the_r_package(case: Case, bandwidths: str) -> None:
         selector="cer" if case.call["coverage"] else "mse",
         alpha=case.call["alpha"],
         multipliers=case.xi,
+        band="constant",
         compat="r3d-0.1",
     )
     close(fit.bandwidth, expected["h_num"])
@@ -146,7 +148,11 @@ def test_compat_is_the_r_package(case: Case, bandwidths: str) -> None:
     close(fit.band_upper, bootstrap["cb_upper"])
     for name, tests in bootstrap["tests"].items():
         for test in tests:
-            found = fit.test(name) if name == "gini" else fit.test(name, interval=test["range"])
+            found = (
+                fit.test(name)
+                if name == "gini"
+                else fit.test(name, interval=test["range"], studentized=False)
+            )
             close(found.statistic, test["test_stat"])
             close(found.critical_value, test["test_crit_val"])
             assert found.p_value == pytest.approx(test["p_value"], abs=1e-9)
@@ -166,6 +172,6 @@ def test_matrix_input_gives_the_same_fit(case: Case) -> None:
     options = {k: c[k] for k in ("cutoff", "method", "kernel", "p", "s", "alpha")}
     stage = case.units["t"].to_numpy() if c["fuzzy"] else None
     common = {"bandwidth": case.corrected["h_num"], "bandwidth_treatment": case.corrected["h_den"], **options}
-    common["multipliers"] = case.xi
+    common |= {"multipliers": case.xi, "residuals": "hc3", "band": "constant"}
     fit = r3d(quantile_matrix=case.matrix, x=case.units["x"], treatment=stage, quantiles=c["q"], **common)
     close(fit.band_upper, case.corrected["hc3"]["upper_const"])

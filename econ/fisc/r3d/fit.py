@@ -175,11 +175,15 @@ class Fit(Result):
         if not self.moving.all():
             words.append(
                 f"{np.count_nonzero(~self.moving)} of {self.tau.size} quantiles lie in an atom of the outcome and are "
-                "left out"
+                "not looked at"
             )
         jump = self.size_jump
         if jump is not None and jump.p_value < SIZES_JUMP:
-            free = "quantiles are free of sizes" if self.quantile_rule == "size_free" else "quantiles depend on sizes"
+            free = (
+                "quantiles are free of sizes"
+                if self.quantile_rule == "size_free"
+                else "quantiles depend on sizes"
+            )
             words.append(f"unit sizes jump at the cutoff ({jump.words}); {free}")
         return "; ".join(words)
 

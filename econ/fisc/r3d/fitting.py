@@ -137,9 +137,16 @@ def _judge_errors(process: Process, clusters: tuple[int | None, int | None], not
             f"variances rest on {least:.3g} degrees of freedom on a side: bands and tests allow for it, but they are "
             "wide and lean on errors being near normal; a wider bandwidth or lower p gives more"
         )
-    few = [f"{count} {side}" for count, side in zip(clusters, ("below", "above"), strict=True) if count and count < FEW]
+    few = [
+        f"{count} {side}"
+        for count, side in zip(clusters, ("below", "above"), strict=True)
+        if count and count < FEW
+    ]
     if few:
-        notes.warn(f"few clusters lie inside the bandwidth ({' and '.join(few)} the cutoff): their number is the size of the sample")
+        notes.warn(
+            f"few clusters lie inside the bandwidth ({' and '.join(few)} the cutoff), and clusters, not units, are the "
+            "size of the sample"
+        )
 
 
 def _multipliers(
@@ -199,7 +206,8 @@ def _judge(sample: Sample, options: Options, fitted: Estimate, stage_se: float |
         distinct = np.unique(x).size
         if distinct < 10 and distinct < x.size:
             by_value = sample.clusters is not None and (
-                np.unique(np.column_stack([x, sample.clusters[sample.plus == plus]]), axis=0).shape[0] == distinct
+                np.unique(np.column_stack([x, sample.clusters[sample.plus == plus]]), axis=0).shape[0]
+                == distinct
             )
             notes.warn(
                 f"the running variable takes only {distinct} values {side} the cutoff: extrapolation to it rests "

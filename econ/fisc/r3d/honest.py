@@ -63,7 +63,7 @@ def make_hat(regressors: FloatArray, mass: FloatArray) -> tuple[Hat, FloatArray]
     regressors : array, shape (k, P)
         Of full column rank where the mass is positive.
     mass : array, shape (k,)
-        Nonnegative weights.
+        Nonnegative weights; units without weight take no part.
 
     Returns
     -------
@@ -79,6 +79,7 @@ def make_hat(regressors: FloatArray, mass: FloatArray) -> tuple[Hat, FloatArray]
     root = np.sqrt(mass)
     orthogonal, triangle = np.linalg.qr(root[:, None] * regressors)
     basis = np.linalg.solve(triangle.T, regressors.T).T
+    basis[mass == 0.0] = 0.0  # units outside the window neither move the fit nor have a residual in it
     return Hat(basis, mass), np.linalg.solve(triangle, (orthogonal * root[:, None]).T)
 
 

@@ -245,8 +245,10 @@ def _jump_of_sizes(parts: Segments | Sample, cutoff: float) -> SizeJump | None:
     else:
         x, sizes = parts.unit_level["x"] - cutoff, parts.effective_sizes()
         groups = parts.unit_level.get("cluster")
-    if sizes is None or not np.isfinite(x).all():
+    reach = float(np.abs(x).max())
+    if sizes is None or not SHORTEST <= reach <= LONGEST:
         return None
+    x = x / reach
     if min(np.unique(x[x < 0.0]).size, np.unique(x[x >= 0.0]).size) < VALUES_FOR_SIZES:
         return None
     order = np.argsort(x, kind="stable")

@@ -179,7 +179,9 @@ def monte_carlo(
             f"reps={reps}, sizes={tuple(sizes)}; give at least one replication and sizes of at least 20 units"
         )
     settings = {m: Options(m, n_boot=n_boot, alpha=alpha, **options) for m in methods}
-    rivals = {m: replace(o, compat="r3d-0.1", band="constant") for m, o in settings.items()} if reference else {}
+    rivals = (
+        {m: replace(o, compat="r3d-0.1", band="constant") for m, o in settings.items()} if reference else {}
+    )
     jobs = [
         (design, n, range(start, min(start + CHUNK, reps)))
         for design in designs
@@ -256,7 +258,7 @@ def _one(sample: Sample, options: Options, target: FloatArray, seed: int) -> Flo
         return np.full(len(_COLUMNS) + target.size, np.nan)
     covered = float(np.all((fit.band_lower <= target) & (target <= fit.band_upper)))
     width = float(np.median(fit.band_upper - fit.band_lower))
-    p = run_test(fit, "homogeneity", studentized=options.compat is None).p_value
+    p = run_test(fit, "homogeneity", studentized=options.band != "constant").p_value
     return np.concatenate([[covered, p, width, float(np.mean(fit.bandwidth))], fit.tau - target])
 
 

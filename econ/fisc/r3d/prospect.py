@@ -27,9 +27,7 @@ def planned_power(fit: Fit, effect: ArrayLike, n: int | None, alpha: float | Non
     )
 
 
-def planned_effect(
-    fit: Fit, wanted: float, n: int | None, shape: ArrayLike, alpha: float | None
-) -> float:
+def planned_effect(fit: Fit, wanted: float, n: int | None, shape: ArrayLike, alpha: float | None) -> float:
     """Return the multiple of a shape that is found with the wanted power; see `R3DResult.mde`."""
     units, planned, growth = _plan(fit, n)
     return smallest_effect(

@@ -22,9 +22,8 @@ from .mean import MeanEffect, mean_effect
 from .names import Names
 from .options import Alternative, FunctionalName, Kernel, PlotKind, Residuals, Selector, TestName
 from .print_figures import Width, write_print_figure
-from .options import Alternative, FunctionalName, PlotKind, TestName
-from .prospect import planned_effect, planned_power
 from .process import holm
+from .prospect import planned_effect, planned_power
 from .robustness import Robustness, robustness
 from .sensitivity import MULTIPLES, Sensitivity, sensitivity
 from .summary import head, make_section, summarise

@@ -64,9 +64,7 @@ def _degrees(fit: SideFit, order: int, clusters: IntArray | None) -> FloatArray:
     return np.asarray(groups / np.maximum(groups - 1.0, 1.0) * (k - 1.0) / spare)
 
 
-def _clustered(
-    fit: SideFit, x: FloatArray, errors: FloatArray, order: int, clusters: IntArray
-) -> FloatArray:
+def _clustered(fit: SideFit, x: FloatArray, errors: FloatArray, order: int, clusters: IntArray) -> FloatArray:
     """CR3: multiply a cluster's residuals by (I - P_gg)^(-1).
 
     P = B B' is the projection on the weighted design, so that

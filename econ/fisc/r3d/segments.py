@@ -78,8 +78,9 @@ class Segments:
         """Values of each unit, shape (n,); with weights (sum w)^2 / sum w^2."""
         if self.weights is None:
             return self.sizes.astype(float)
-        squares = np.add.reduceat(self.weights**2, self.starts)
-        return np.asarray(np.add.reduceat(self.weights, self.starts) ** 2 / squares)
+        largest = np.maximum.reduceat(self.weights, self.starts)
+        share = self.weights / np.repeat(largest, self.sizes)
+        return np.asarray(np.add.reduceat(share, self.starts) ** 2 / np.add.reduceat(share**2, self.starts))
 
     def means(self) -> FloatArray:
         """Weighted mean of each unit, shape (n,)."""

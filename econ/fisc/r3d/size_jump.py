@@ -1,4 +1,4 @@
-"""Do the sizes of units jump at the cutoff?
+"""Test of a jump of the unit sizes at the cutoff.
 
 Where they do, quantiles that depend on how many values a unit has jump too, without any effect.
 """

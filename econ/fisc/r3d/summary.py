@@ -95,7 +95,11 @@ def facts(fit: Fit) -> list[tuple[str, str]]:
     rows.append((f"{_level(fit)} band", f"{_BANDS[fit.band_kind]}, critical value {fit.critical_value:.4g}"))
     if np.isfinite(fit.df_plus).all():
         tied = len(fit.process.df) == 1
-        df = f"{_range(fit.df_plus)} (both sides together)" if tied else f"{_range(fit.df_minus)} / {_range(fit.df_plus)}"
+        df = (
+            f"{_range(fit.df_plus)} (both sides together)"
+            if tied
+            else f"{_range(fit.df_minus)} / {_range(fit.df_plus)}"
+        )
         rows.append(("degrees of freedom", df))
     if fit.clusters_minus is not None:
         rows.append(("clusters in bandwidth", f"{fit.clusters_minus} / {fit.clusters_plus}"))

@@ -109,8 +109,8 @@ def run_test(
     else:
         if name == "homogeneity" and inside.size < 2:
             raise DataError(f"interval={interval!r} holds one quantile; homogeneity compares at least two")
-        inside = inside[fit.moving[inside]]
-        if not inside.size:
+        moving = fit.moving[inside]
+        if not moving.any():
             raise DataError(
                 "all quantiles asked for lie in an atom of the outcome (zeros, a minimum wage): within the bandwidth "
                 "all units have the same value there, and there is no error to test with; use quantiles outside it"
@@ -124,7 +124,7 @@ def run_test(
             contrast = contrast - (contrast @ weights)[:, None]
             words = "tau(q) is the same at all q of the interval"
         found = _studentised if studentized else _plain
-        statistic, critical, p = found(fit, curve, contrast, level, _SIGN[alternative])
+        statistic, critical, p = found(fit, curve[moving], contrast[:, moving], level, _SIGN[alternative])
     return HypothesisTest(
         name=name,
         null=words,

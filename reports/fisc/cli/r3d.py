@@ -48,7 +48,9 @@ BandwidthT = Annotated[
 Selector = Annotated[options.Selector, typer.Option("--selector", help="What the bandwidth minimises.")]
 Residuals = Annotated[options.Residuals, typer.Option("--residuals", help="Of the variance estimate.")]
 Band = Annotated[options.Band, typer.Option("--band", help="Kind of band.")]
-Rule = Annotated[options.Rule, typer.Option("--quantile-rule", help="How quantiles of a unit are computed.")]
+Rule = Annotated[
+    options.QuantileRule, typer.Option("--quantile-rule", help="How quantiles of a unit are computed.")
+]
 Deriv = Annotated[int, typer.Option("--deriv", help="0 for a jump, 1 for a kink.")]
 Donut = Annotated[float, typer.Option("--donut", help="Leave out units closer to the cutoff than this.")]
 Draws = Annotated[int, typer.Option("--n-boot", help="Draws behind the band.")]
@@ -115,12 +117,12 @@ def fit(
     bandwidth: Bandwidth = None,
     bandwidth_treatment: BandwidthT = None,
     selector: Selector = "mse",
-    residuals: Residuals = "hc3",
-    band: Band = "constant",
-    quantile_rule: Rule = "linear",
+    residuals: Residuals = "hc2",
+    band: Band = "studentized",
+    quantile_rule: Rule = "auto",
     deriv: Deriv = 0,
     donut: Donut = 0.0,
-    n_boot: Draws = 1999,
+    n_boot: Draws = 9999,
     alpha: Alpha = 0.05,
     compat: Compat = None,
     random_state: OwnRandomState = None,

@@ -29,7 +29,7 @@ cutoff = 0.0                    # units at the cutoff belong to the upper side
 # weights = "weight"            # sampling weights within a unit
 # cluster = "state"             # clusters of units
 # method = "frechet"            # or "simple"
-# band = "constant"             # or "studentized", "pointwise", "anderson_rubin"
+# band = "studentized"          # or "constant", "pointwise", "anderson_rubin"
 # alpha = 0.05
 # donut = 0.0                   # leaves out units closer to the cutoff than this
 """
@@ -50,7 +50,7 @@ class Options(BaseModel):
     cluster: str | None = None
     method: r3d_options.Method = "frechet"
     kernel: r3d_options.Kernel = "triangular"
-    band: r3d_options.Band = "constant"
+    band: r3d_options.Band = "studentized"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     donut: Annotated[float, Field(ge=0)] = 0.0
     diagnose: Annotated[bool, Field(description="Whether the diagnostics are shown.")] = True
