@@ -171,8 +171,8 @@ def bounded_curvature(
         block = slice(index * m, (index + 1) * m)
         covariance[block, block] = scores.T @ scores
         parts.append(Component(covariance, float(df[0])))
-    df = tuple(np.atleast_1d(part.df) for part in parts)
-    process = Process(parts[0].covariance + parts[1].covariance, m, n_draws, seed, df)
+    each = tuple(np.atleast_1d(part.df) for part in parts)
+    process = Process(parts[0].covariance + parts[1].covariance, m, n_draws, seed, each)
     tau = fits[0].alpha[0] - fits[1].alpha[0]
     spread = spread_of(tuple(parts), process.contrast(tau, 1.0), float(np.abs(curves).max()))
     unit_bias = sum(worst_bias(np.abs(x[fit.rows]), fit.coefficient_weights[:, 0]) for fit in fits)

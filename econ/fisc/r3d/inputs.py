@@ -240,6 +240,7 @@ def _sizes_differ(jump: SizeJump) -> str:
 
 def _jump_of_sizes(parts: Segments | Sample, cutoff: float) -> SizeJump | None:
     """Test whether sizes jump, where there are units enough on both sides."""
+    sizes: IntArray | FloatArray | None
     if isinstance(parts, Sample):
         x, sizes, groups = parts.x - cutoff, parts.sizes, parts.clusters
     else:

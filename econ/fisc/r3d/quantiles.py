@@ -34,7 +34,8 @@ def segment_quantiles(
     "linear" interpolates order statistics at 1 + (n_i - 1) q (Hyndman and Fan type 7), with weights
     between the knots p_k = (S_k - w_k/2 - w_1/2) / (S_N - w_1/2 - w_N/2), S = cumsum(w), which equals
     type 7 when all weights agree and depends neither on their scale nor on the order of tied values.
-    "inverse_cdf" takes the smallest value whose share reaches q (type 1); "weighted_hmisc" is Hmisc::wtd.quantile with normalised weights.
+    "inverse_cdf" takes the smallest value whose share reaches q (type 1); "weighted_hmisc" is Hmisc::wtd.quantile with
+    normalised weights. ("size_free" is in `fisc.r3d.size_free`.)
 
     References
     ----------
