@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import cast, get_args
 
 import numpy as np
@@ -14,9 +15,10 @@ from fisc.core.arrays import FloatArray, IntArray
 from .bands import make_band
 from .choice import Bandwidth, choose_bandwidths
 from .compat import procedure_of
-from .design import single
+from .design import Bandwidths, single
 from .estimation import Estimate
 from .fit import Fit
+from .mass_points import LEVEL, values_have_effects
 from .notes import Notes
 from .options import MultiplierName, Options, check_draws
 from .process import Process, make_process
@@ -44,6 +46,7 @@ def fit_sample(
     """
     notes = notes or Notes(silent=True)
     bandwidths, selection = choose_bandwidths(sample, options, bandwidth, bandwidth_treatment)
+    sample = _by_value(sample, options, bandwidths, notes)
     fitted = procedure_of(options).estimate(sample, options, bandwidths)
     seed = _seed_of(sample) if random_state is None else check_seed("random_state", random_state)
     xi = _multipliers(multipliers, sample, options)
@@ -109,6 +112,20 @@ def fit_sample(
 
 def _count(units: IntArray) -> int | IntArray:
     return int(units[0]) if units.size == 1 else units
+
+
+def _by_value(sample: Sample, options: Options, bandwidths: Bandwidths, notes: Notes) -> Sample:
+    """Cluster by the running variable where its few values have effects of their own."""
+    if sample.clusters is not None or options.residuals != "hc2":
+        return sample
+    p = values_have_effects(sample, bandwidths, options.p)
+    if p is None or p >= LEVEL:
+        return sample
+    notes.warn(
+        f"units with the same value of the running variable differ from the fit together (F test, p = {p:.2g}): "
+        "errors are clustered by its value; cluster= sets other clusters"
+    )
+    return replace(sample, clusters=np.unique(sample.x, return_inverse=True)[1])
 
 
 def _seed_of(sample: Sample) -> int:
