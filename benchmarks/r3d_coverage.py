@@ -58,7 +58,10 @@ def located(
 def scaled(rng: Rng) -> dict[str, Any]:
     """Draw units whose scale is lognormal(1.5)."""
     x = rng.uniform(-1, 1, 300)
-    return {"data": list(np.exp(rng.normal(0, 1.5, 300))[:, None] * rng.exponential(1, (300, VALUES))), "x": x}
+    return {
+        "data": list(np.exp(rng.normal(0, 1.5, 300))[:, None] * rng.exponential(1, (300, VALUES))),
+        "x": x,
+    }
 
 
 def rounded(sd: float, inner: float) -> Design:
@@ -66,7 +69,10 @@ def rounded(sd: float, inner: float) -> Design:
 
     def draw(rng: Rng) -> dict[str, Any]:
         x = rng.uniform(-1, 1, 300)
-        return {"data": [np.round(u) for u in normal_units(rng, x + sd * rng.standard_normal(300), inner)], "x": x}
+        return {
+            "data": [np.round(u) for u in normal_units(rng, x + sd * rng.standard_normal(300), inner)],
+            "x": x,
+        }
 
     return draw
 
@@ -132,7 +138,10 @@ def sizes(n: int, below: int, above: int, law: str) -> Design:
         x = rng.uniform(-1, 1, n)
         location = 0.3 * x + rng.normal(0, 0.2, n)
         values = rng.standard_normal if law == "normal" else rng.standard_exponential
-        return {"data": [a + values(above if v >= 0 else below) for a, v in zip(location, x, strict=True)], "x": x}
+        return {
+            "data": [a + values(above if v >= 0 else below) for a, v in zip(location, x, strict=True)],
+            "x": x,
+        }
 
     return draw
 
@@ -272,7 +281,9 @@ def page(rows: list[list[float]], reps: int, seconds: float) -> str:
 
 def main() -> None:
     """Run the rows and print the page, or write it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--reps", type=int, default=250)
     parser.add_argument("--out", type=Path)

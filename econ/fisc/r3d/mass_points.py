@@ -21,8 +21,9 @@ from .sample import Sample
 
 # More values a side than this, or fewer units at each, are no mass points.
 MASS_POINTS, UNITS_AT_EACH = 25, 5
-# Level of the test; overlooking an effect costs coverage, seeing one where there is none costs width.
-LEVEL = 0.1
+# Level of the test. Few values leave it little power, and overlooking an effect costs coverage where seeing one that
+# is not there costs width only, so that the level is that of a preliminary test, not of a finding.
+LEVEL = 0.25
 
 
 def values_have_effects(sample: Sample, bandwidths: Bandwidths, order: int) -> float | None:
