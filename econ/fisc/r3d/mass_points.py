@@ -1,4 +1,4 @@
-"""Do units that share a value of the running variable share an error too?
+"""A test whether units that share a value of the running variable share an error too.
 
 With cohorts, scores or months the average outcome at one value may lie off any smooth curve: the value has an effect
 of its own, and units at it are one draw and not many (Lee and Card 2008). An F test of lack of fit tells: the scatter
@@ -54,7 +54,7 @@ def values_have_effects(sample: Sample, bandwidths: Bandwidths, order: int) -> f
 
 
 def _windows(sample: Sample, bandwidths: Bandwidths) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Running variable and mean of the curve of the units near the cutoff, side by side."""
+    """Yield the running variable and mean of the curve of the units near the cutoff, side by side."""
     weights = trapezoid_weights(sample.q)
     for plus, h in ((False, bandwidths.minus), (True, bandwidths.plus)):
         rows = window(sample.x, float(h.max()), plus)
