@@ -214,7 +214,7 @@ def test_pdf_without_weasyprint_names_the_extra(report: Report, tmp_path, monkey
         (lambda: Section("S", tables=[pd.DataFrame()]), "tables holds a DataFrame; expected Table"),
         (lambda: Section("S", notes=[3]), "notes holds a int; expected str"),
         (lambda: Section("S", figures=None), "figures holds a NoneType; expected Figure"),
-        (lambda: Section("S", body=3), "body is a int; expected text"),
+        (lambda: Section("S", body=3), "body is of type int; expected text"),
         (lambda: Report("R", [Section("A")]).to_html(now="yesterday"), "'yesterday' is not a time"),
         (lambda: Report("R", [Section("A")]).to_html(now=3), "expected a datetime or ISO 8601"),
     ],

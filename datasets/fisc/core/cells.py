@@ -20,20 +20,10 @@ _MOST_PLACES = 4
 
 
 def cells(column: pd.Series[Any], decimals: int = 3, percent: bool = False) -> list[str]:
-    """Write the values of a column as text.
+    """Write the values of a column as text, not escaped; `percent` shows shares in per cent.
 
-    Parameters
-    ----------
-    column : Series
-    decimals : int
-        Of floats. A number that would round to zero keeps two digits, as a power of ten.
-    percent : bool
-        Whether the values are shares to be shown in per cent.
-
-    Returns
-    -------
-    list of str
-        Not escaped. Thousands are separated from 10 000 on, so that years stay years.
+    A float that would round to zero keeps two digits, as a power of ten. Thousands are separated from 10 000 on,
+    so that years stay years.
 
     Examples
     --------

@@ -52,26 +52,10 @@ _SEQUENCES = {kind: kind for kind in (list, tuple, set, frozenset)} | {collectio
 
 
 def plain(value: object, where: str = "", lost: NotFinite | None = None) -> Json:
-    """Return a value in types that JSON knows.
+    """Return a value, nested at will, in types that JSON knows; a function or the like is a DataError.
 
-    Parameters
-    ----------
-    value : object
-        None, numbers, text, dates, paths, enumerations, lists, tuples, sets, mappings with text as
-        keys, arrays, pandas objects, dataclasses and pydantic models; nested at will.
-    where : str
-        JSON pointer to the value.
-    lost : dict, optional
-        Filled with a pointer and the word nan, inf or -inf for each number that became null.
-
-    Returns
-    -------
-    None, bool, int, float, str, list or dict
-
-    Raises
-    ------
-    DataError
-        If something in it is of another kind, for instance a function.
+    `where` is the JSON pointer to it; `lost` takes, for each number that became null, its pointer and the word
+    nan, inf or -inf.
 
     Examples
     --------

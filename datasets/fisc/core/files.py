@@ -94,21 +94,9 @@ def sync_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: str | os.PathLike[str], timeout: float = -1.0) -> Iterator[BaseFileLock]:
-    """Hold the lock of a file or folder against other processes.
+    """Hold the lock of a file or folder, a hidden file beside it that is gone after use, against other processes.
 
-    Parameters
-    ----------
-    path : path-like
-        What is protected; the lock is a hidden file beside it, gone after use.
-    timeout : float
-        Seconds to wait; negative waits without end.
-
-    Raises
-    ------
-    InUseError
-        If the lock is not free within `timeout`.
-    WriteError
-        If the lock's file cannot be made.
+    A `timeout` in seconds that passes is an InUseError; a negative one waits without end.
     """
     import filelock
 

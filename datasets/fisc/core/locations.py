@@ -84,18 +84,7 @@ def offline() -> bool:
 
 
 def forbid_offline(what: str, where: str) -> None:
-    """Raise if the network is forbidden, saying what would be fetched from where.
-
-    Parameters
-    ----------
-    what, where : str
-        What is needed, and the host or address that has it.
-
-    Raises
-    ------
-    OfflineError
-        If ``FISC_OFFLINE`` is set.
-    """
+    """Raise an OfflineError if the network is forbidden, saying what would be fetched from where."""
     if offline():
         raise OfflineError(
             f"{what} would be fetched from {where}, but FISC_OFFLINE forbids the network; "

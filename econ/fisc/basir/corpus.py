@@ -36,26 +36,10 @@ _YEAR_IN_NAME = re.compile(r"(\d{4})-?(\d{2})(?!\d)")
 
 
 def parts(source: str) -> list[Part]:
-    """List the speeches of a folder, or of a web page that links to them, as parts of the data set.
+    """List the speeches of a folder of PDFs and texts, or of a web page that links to PDFs, as parts, in order of time.
 
-    Parameters
-    ----------
-    source : str
-        Folder of ``.pdf`` and ``.txt`` files, or address of a page with links to PDFs.
-
-    Returns
-    -------
-    list of Part
-        One for each speech, in order of time. Left out, with a warning that counts them: copies of one speech under
-        two names (the Ministry's files for 2013-14 and 2014-15 are both the interim speech of February 2014),
-        and files without a date.
-
-    Raises
-    ------
-    DataError
-        If the folder is missing or holds no speech.
-    OfflineError
-        If an address is given and cannot be reached.
+    Left out, with a warning that counts them: copies of one speech under two names (the Ministry's files for 2013-14
+    and 2014-15 are both the interim speech of February 2014), and files without a date.
     """
     found: dict[dt.date, tuple[str, bytes]] = {}
     seen: dict[str, str] = {}

@@ -19,17 +19,7 @@ SHOWN = ("d019", "d057", "d076", "d112", "d123", "d096")
 
 
 def demo_section(seed: int = 0) -> Section:
-    """Classify, count, study and rank with the data that ship with fisc.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the folds, the bootstrap and the ranker.
-
-    Returns
-    -------
-    Section
-    """
+    """Classify, count, study and rank with the data that ship with fisc."""
     excerpts = load_budget_excerpts()
     shown = excerpts["id"].isin(SHOWN)
     model = SectorClassifier("lexical", random_state=seed).fit(

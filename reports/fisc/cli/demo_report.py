@@ -38,21 +38,9 @@ def demo_sections(seed: int, progress: Progress) -> list[Section]:
 
 
 def build_demo(out: Path, progress: Progress, seed: int = 0) -> Path:
-    """Write the demo report and return the path of its HTML file.
+    """Write the demo report into the folder `out` and return the path of its HTML file.
 
-    Parameters
-    ----------
-    out : pathlib.Path
-        Folder; made if it is not there.
-    progress : callable
-        Called with (what is being done, steps done, steps in all).
-    seed : int
-        Of everything random.
-
-    Returns
-    -------
-    pathlib.Path
-        ``out/index.html``, absolute.
+    `progress` is called with (what is being done, steps done, steps in all).
     """
     path = out.expanduser().absolute() / "index.html"
     demo_report(demo_sections(seed, progress)).to_html(path)

@@ -23,17 +23,7 @@ SHOWN = ("AAPL", "AMD", "GE", "RRC")
 
 
 def market_section(seed: int = 0) -> Section:
-    """Describe the twenty S&P 500 stocks, and compare two portfolios that need no forecast.
-
-    Parameters
-    ----------
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Section
-    """
+    """Describe the twenty S&P 500 stocks, and compare two portfolios that need no forecast."""
     prices, index = load_sp500(), load_sp500_index()["SP500"]
     market = Market.from_prices(prices)
     runs = {

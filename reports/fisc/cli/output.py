@@ -100,21 +100,10 @@ def deliver(
     pictures: Mapping[str, Callable[[], Axes]] | None = None,
     say: Callable[[], None] | None = None,
 ) -> None:
-    """Write what was asked for, then print the result as JSON or in words.
+    """Write what was asked for (table, page, folder of everything), then print the result as JSON or in words.
 
-    Parameters
-    ----------
-    result : result of an instrument
-    title : str
-        Title of the page.
-    as_json : bool
-        Whether standard output gets ``result.to_dict()`` and nothing else.
-    csv, html, out : pathlib.Path, optional
-        File of the table, file of the page, folder of everything.
-    pictures : mapping of str to function, optional
-        Name of each further picture in the folder, and what draws it.
-    say : function, optional
-        Prints the result for a person, in place of its summary.
+    `pictures` gives the name of each further picture in the folder and what draws it; `say` prints the result for
+    a person, in place of its summary.
     """
     files = {csv: "csv", html: "html"}
     if out is not None:
@@ -168,14 +157,8 @@ def show_frame(
 ) -> None:
     """Print a frame as a table, the index as its first column.
 
-    Parameters
-    ----------
-    frame : DataFrame
-    title : str
-    formats : str or mapping of str to str
-        Format of numbers, for all columns or by column.
-    labels : mapping of str to str, optional
-        Heads of columns; others are their names without underscores.
+    `formats` are those of numbers, for all columns or by column; `labels` are heads of columns, others are
+    their names without underscores.
     """
     heads = [(labels or {}).get(str(c), str(c).replace("_", " ")) for c in frame.columns]
     right = [kind.kind not in "OUTM" if hasattr(kind, "kind") else False for kind in frame.dtypes]

@@ -61,21 +61,7 @@ Compat = Annotated[
 
 
 def parse_quantiles(text: str) -> list[float]:
-    """Read probabilities from text.
-
-    Parameters
-    ----------
-    text : str
-        Numbers with commas, or first:last:step.
-
-    Returns
-    -------
-    list of float
-
-    Raises
-    ------
-    DataError
-        If it is neither.
+    """Read probabilities from numbers with commas, or first:last:step; anything else is a DataError.
 
     Examples
     --------

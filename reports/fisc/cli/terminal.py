@@ -65,10 +65,7 @@ def print_table(
 def progress_bar(description: str, *, show: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     """Show a progress bar on standard error while a block runs, if a person is looking.
 
-    Yields
-    ------
-    callable
-        Called with (what is being done, steps done, steps in all).
+    What it gives is called with (what is being done, steps done, steps in all).
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -36,21 +36,7 @@ class Moment:
 
 
 def moment(now: dt.datetime | str | None) -> Moment:
-    """Return a time in the forms that a page prints, in UTC.
-
-    Parameters
-    ----------
-    now : datetime or str, optional
-        ISO 8601 if text; without a zone, UTC; the present if None.
-
-    Returns
-    -------
-    Moment
-
-    Raises
-    ------
-    DataError
-        If the text is not a time.
+    """Return a time (the present, or ISO 8601 text; UTC without a zone) in the forms that a page prints, in UTC.
 
     Examples
     --------
@@ -74,17 +60,7 @@ def moment(now: dt.datetime | str | None) -> Moment:
 
 
 def of_section(provenance: Provenance) -> list[Row]:
-    """Return the rows of one section's provenance.
-
-    Parameters
-    ----------
-    provenance : Provenance
-
-    Returns
-    -------
-    list of (label, values)
-        Values are escaped.
-    """
+    """Return the rows (label, escaped values) of one section's provenance."""
     rows: list[Row] = [("Version", [_text(f"fisc {provenance.version}")])]
     if provenance.seed is not None:
         rows.append(("Seed", [_code(provenance.seed)]))
@@ -102,18 +78,7 @@ def of_section(provenance: Provenance) -> list[Row]:
 
 
 def of_report(sections: Sequence[Section], made: Moment) -> list[Row]:
-    """Return the rows of the whole report: versions, every input once, seeds, time.
-
-    Parameters
-    ----------
-    sections : sequence of Section
-    made : Moment
-
-    Returns
-    -------
-    list of (label, values)
-        Values are escaped.
-    """
+    """Return the rows (label, escaped values) of the whole report: versions, every input once, seeds, time."""
     histories = [section.provenance for section in sections if section.provenance is not None]
     inputs = sorted({pair for history in histories for pair in history.inputs.items()})
     seeds = sorted({history.seed for history in histories if history.seed is not None})

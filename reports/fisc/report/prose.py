@@ -40,16 +40,7 @@ def _lower_headings(state: StateCore) -> None:
 
 
 def to_html(text: str) -> str:
-    """Render light markdown as HTML blocks.
-
-    Parameters
-    ----------
-    text : str
-        Paragraphs, emphasis, code, lists, links. HTML in it comes out as text.
-
-    Returns
-    -------
-    str
+    """Render light markdown (paragraphs, emphasis, code, lists, links) as HTML blocks; HTML in it comes out as text.
 
     Examples
     --------

@@ -121,17 +121,7 @@ def context() -> Iterator[None]:
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function or method that draws, so that it does so inside `context`.
-
-    Parameters
-    ----------
-    draw : callable
-
-    Returns
-    -------
-    callable
-        The same, drawing in our style.
-    """
+    """Decorate a function or method that draws, so that it does so inside `context`."""
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -185,18 +175,7 @@ def figure(
 
 
 def axes_of(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
-    """Return the axes to draw on: the one given, or that of a new figure.
-
-    Parameters
-    ----------
-    ax : Axes or None
-        What the user passed to ``plot(ax=None)``.
-    width, height : float
-        Inches of the new figure.
-
-    Returns
-    -------
-    Axes
+    """Return the axes to draw on: the one that the user gave, or that of a new figure (inches).
 
     Examples
     --------
@@ -212,18 +191,7 @@ def axes_of(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
 def shade(
     ax: Axes, x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike, **kwargs: Any
 ) -> FillBetweenPolyCollection:
-    """Draw a band between two curves, for instance a confidence band.
-
-    Parameters
-    ----------
-    ax : Axes
-    x, lower, upper : array-like, shape (n,)
-    **kwargs
-        Passed to ``Axes.fill_between``; `color` and `label` are the usual ones.
-
-    Returns
-    -------
-    matplotlib.collections.FillBetweenPolyCollection
+    """Draw a band between two curves (n,), say of confidence; options as of ``Axes.fill_between``.
 
     Examples
     --------
@@ -235,17 +203,7 @@ def shade(
 
 
 def reference_line(ax: Axes, value: float, which: str = "y", **kwargs: Any) -> None:
-    """Draw a thin line at a value that numbers are compared with: zero, a cutoff.
-
-    Parameters
-    ----------
-    ax : Axes
-    value : float
-    which : {"y", "x"}
-        The axis that the value is on.
-    **kwargs
-        Passed to ``axhline`` or ``axvline``.
-    """
+    """Draw a thin line at a value that numbers are compared with: zero, a cutoff; options as of ``axhline``."""
     check_option("which", which, ("y", "x"))
     draw = ax.axhline if which == "y" else ax.axvline
     draw(value, **{"color": MUTED, "linewidth": 0.9, "linestyle": (0, (4, 3)), "zorder": 1.5, **kwargs})
@@ -253,11 +211,6 @@ def reference_line(ax: Axes, value: float, which: str = "y", **kwargs: Any) -> N
 
 def date_axis(ax: Axes, which: str = "x") -> None:
     """Label an axis of dates sparingly: years, then months, as far as they fit.
-
-    Parameters
-    ----------
-    ax : Axes
-    which : {"x", "y"}
 
     Examples
     --------
@@ -274,14 +227,7 @@ def date_axis(ax: Axes, which: str = "x") -> None:
 
 
 def percent_axis(ax: Axes, which: str = "y", decimals: int | None = None) -> None:
-    """Label an axis of shares (0 to 1) in per cent.
-
-    Parameters
-    ----------
-    ax : Axes
-    which : {"y", "x"}
-    decimals : int, optional
-        Chosen from the range shown if not given.
+    """Label an axis of shares (0 to 1) in per cent; the range shown decides the decimals that are not given.
 
     Examples
     --------
@@ -296,14 +242,7 @@ def percent_axis(ax: Axes, which: str = "y", decimals: int | None = None) -> Non
 
 
 def number_axis(ax: Axes, which: str = "y", unit: str = "") -> None:
-    """Label an axis of large numbers with thousands separated, and a unit before them.
-
-    Parameters
-    ----------
-    ax : Axes
-    which : {"y", "x"}
-    unit : str
-        For instance ``"$"``.
+    """Label an axis of large numbers with thousands separated, and a unit such as ``"$"`` before them.
 
     Examples
     --------
@@ -326,17 +265,7 @@ def number_axis(ax: Axes, which: str = "y", unit: str = "") -> None:
 
 
 def on(colour: ColorType) -> str:
-    """Return the colour of text that can be read on an area of a given colour.
-
-    Parameters
-    ----------
-    colour : matplotlib colour
-        Of the area, for instance of a heat map's cell.
-
-    Returns
-    -------
-    str
-        Nearly black or nearly white; neither changes on a dark page.
+    """Return the colour of text, nearly black or white in any theme, that can be read on an area of a given colour.
 
     Examples
     --------

@@ -33,23 +33,9 @@ _DECLARATION = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
 def normalise(text: str) -> str:
-    """Return a picture in the plain form.
+    """Return an SVG as one element with a ``viewBox``, without size, scripts, styles, metadata or outside references.
 
-    Parameters
-    ----------
-    text : str
-        An SVG document or element.
-
-    Returns
-    -------
-    str
-        One ``<svg>`` element with a ``viewBox``, without size, scripts, style sheets, metadata
-        or references to anything outside it.
-
-    Raises
-    ------
-    DataError
-        If it is not SVG, or holds a script, an event handler or an outside reference.
+    What is not SVG, or holds a script, an event handler or an outside reference, is a DataError.
 
     Examples
     --------
@@ -197,23 +183,10 @@ def size(svg: str) -> tuple[float, float]:
 
 
 def embed(svg: str, prefix: str, *, themed: bool, attributes: str = "") -> str:
-    """Return a picture ready to stand in a page with others.
+    """Return a picture in the plain form ready to stand in a page with others: `prefix` makes its ids unique.
 
-    Parameters
-    ----------
-    svg : str
-        In the plain form.
-    prefix : str
-        Makes the ids unique in the page.
-    themed : bool
-        Whether the colours of `fisc.report.style`, black and white become CSS variables, so
-        that the page's dark mode changes them.
-    attributes : str
-        More attributes of the root element, escaped.
-
-    Returns
-    -------
-    str
+    `themed` turns the colours of `fisc.report.style`, black and white into CSS variables, which the page's dark
+    mode changes; `attributes` of the root element are escaped.
     """
 
     def change(tag: re.Match[str]) -> str:

@@ -19,18 +19,9 @@ _DECIMALS = 3
 
 
 def render(table: Table) -> tuple[str, int]:
-    """Return the ``<table>`` element of a table, and how many letters wide it is.
+    """Return the ``<table>`` element of a table, all data escaped, and how many letters wide it is.
 
-    Parameters
-    ----------
-    table : Table
-
-    Returns
-    -------
-    html : str
-        Everything from the data is escaped.
-    across : int
-        Letters of the widest cells side by side, with three a column for the space between.
+    The width is that of the widest cells side by side, with three letters a column for the space between.
     """
     import great_tables
 
