@@ -12,8 +12,19 @@ from scipy.optimize import minimize_scalar
 
 from fisc.core import FiscError
 from fisc.data import load_tax_units
-from fisc.economist import ActualLaw, ReformScore, TaxSchedule, implied_weights, score_reform
+from fisc.economist import (
+    ActualLaw,
+    ReformScore,
+    TaxSchedule,
+    Workers,
+    distance_of_law,
+    implied_weights,
+    respond,
+    score_reform,
+    welfare,
+)
 from fisc.economist.distribution import gini, tenths
+from fisc.economist.options import CriterionName
 from fisc.economist.reform_score import BEHAVIOURAL, STATIC
 from fisc.economist.tax_units import TaxUnits, answer_to
 
@@ -200,6 +211,36 @@ def test_laws_of_two_kinds_or_of_other_records_are_told() -> None:
         score_reform(units, law, AFTER)
     with pytest.raises(FiscError, match="not of the same records and year"):
         score_reform(units, law, law)
+
+
+def law_of(schedule: TaxSchedule, income: np.ndarray) -> ActualLaw:  # type: ignore[type-arg]
+    """Return a schedule as if it were the law of records that Tax-Calculator knows."""
+    units = {"income": income, "weight": np.linspace(1.0, 3.0, income.size), "payroll_tax": 0.1 * income}
+    columns = {"income_tax": schedule.tax(income), "marginal_rate": schedule.marginal_rate(income) + 0.1}
+    return ActualLaw("law", 2024, {}, pd.DataFrame({**units, **columns}))
+
+
+@pytest.mark.parametrize("criterion", ["log", "utilitarian"])
+def test_welfare_under_a_law_that_is_a_schedule_is_that_of_the_schedule(criterion: CriterionName) -> None:
+    income = np.exp(np.random.default_rng(0).normal(10.6, 0.8, 300))
+    before, after = TaxSchedule.flat(0.05), TaxSchedule.flat(0.2)
+    if criterion == "utilitarian":  # whose best schedule takes nothing
+        before, after = after, before
+    found = distance_of_law(
+        law_of(before, income), law_of(after, income), criterion, elasticity=0.4, restarts=1
+    )
+    survey = law_of(before, income).units
+    workers = Workers.from_frame(
+        survey, income="income", weight="weight", marginal_rate="marginal_rate", elasticity=0.4
+    )
+    for name, schedule in (("present law", before), ("reform", after)):
+        whole = TaxSchedule.flat(schedule.rates[0] + 0.1)
+        assert found.welfare[name] == pytest.approx(welfare(respond(workers, whole), workers, criterion))
+    assert found.welfare["optimum"] > max(found.welfare["present law"], found.welfare["reform"])
+    assert 0.0 < found.closed < 1.0
+    assert "closes" in found.section().finding
+    with pytest.raises(FiscError, match="same year and records"):
+        distance_of_law(law_of(before, income), law_of(before, income[1:]))
 
 
 @pytest.mark.slow

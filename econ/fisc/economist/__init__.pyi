@@ -17,6 +17,8 @@ from .distribution import implied_weights as implied_weights
 from .elections import Election as Election
 from .elections import hold_election as hold_election
 from .gaming import plot_objectives as plot_objectives
+from .law_distance import LawDistance as LawDistance
+from .law_distance import distance_of_law as distance_of_law
 from .optimum import Certificate as Certificate
 from .optimum import Optimum as Optimum
 from .optimum import optimal_schedule as optimal_schedule

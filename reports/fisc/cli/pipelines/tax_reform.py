@@ -16,6 +16,7 @@ from fisc.economist import (
     TaxSchedule,
     Workers,
     compare_schedules,
+    distance_of_law,
     distance_to_optimum,
     score_reform,
 )
@@ -100,7 +101,7 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
     if options.reform.edges is not None or rates is None or year is None:
         return _on_workers(options, definition.random_state, progress)
     try:
-        return _on_tax_units(options, year, rates, progress)
+        return _on_tax_units(options, year, rates, definition.random_state, progress)
     except MissingExtraError as error:
         whole = options.model_copy(
             update={"reform": Schedule(edges=tuple(TaxSchedule.us_federal(year).edges), rates=rates)}
@@ -113,7 +114,11 @@ def sections(definition: ReportDefinition, progress: Callable[[str, int, int], N
 
 
 def _on_tax_units(
-    options: Options, year: int, rates: Sequence[float], progress: Callable[[str, int, int], None]
+    options: Options,
+    year: int,
+    rates: Sequence[float],
+    random_state: int,
+    progress: Callable[[str, int, int], None],
 ) -> list[Section]:
     """Score the reform on real records and the actual law."""
     progress("present law", 0, 3)
@@ -129,8 +134,18 @@ def _on_tax_units(
         by=options.by,
         members="members",
     )
-    progress("writing", 2, 3)
+    progress("optimum", 2, 3)
     first, *rest = score.sections()
+    criterion = options.ceiling
+    if criterion:
+        rest.append(
+            optional_section(
+                "The optimum as a ceiling",
+                lambda: distance_of_law(
+                    before, after, criterion, elasticity=options.elasticity, random_state=random_state
+                ).section(),
+            )
+        )
     where = Table(
         before.static_change(after),
         decimals=1,
