@@ -179,7 +179,7 @@ def test_the_shipped_tax_reform_is_scored_as_tax_calculator_does(tmp_path: Path)
     assert first.finding.startswith("The reform raises 119.1 bn USD a year")  # version 6.8
     assert first.finding.count(". ") == 0  # one sentence
     assert first.notes[0].startswith("Left out: state taxes")
-    parts = first.tables[-1].frame["change_bn"]
+    parts = first.tables[-1].frame["change, bn USD"]
     assert parts["Tax-Calculator's static score"] == pytest.approx(119.1, abs=0.1)
     assert parts.iloc[:-1].sum() == pytest.approx(parts.iloc[-1])
     assert len(gains.tables) == 2

@@ -164,6 +164,9 @@ def test_schedules_by_filing_status_and_the_record_of_a_score() -> None:
     assert set(score.groups["level"]) == {"single", "married_joint"}
     again = ReformScore.from_dict(json.loads(json.dumps(score.to_dict())))
     assert again == score
+    assert score.by_elasticity.index.tolist() == [0.1, 0.25, 0.4]  # the one asked for is among them
+    for table in score.section().tables:
+        assert table.frame.columns.is_unique  # so that no column is shown as another
     assert "raises" in score.summary()
     assert score.section().notes[0].startswith("Left out:")
     with pytest.raises(FiscError, match="no TaxSchedule for the filing status 'single'"):

@@ -120,7 +120,8 @@ def score_reform(
         held[f"{value:g}"] = measures.values(answer_to(people, before, reformed, other))
     changes = pd.DataFrame({name: pair["after"] - pair["before"] for name, pair in held.items()})
     effects = held["main"].assign(change=changes["main"], low=changes.min(axis=1), high=changes.max(axis=1))
-    rows = {float(e @ people.weight / people.weight.sum()): "main"} | {v: f"{v:g}" for v in alternatives}
+    mean = round(float(e @ people.weight / people.weight.sum()), 6)
+    rows = {mean: "main"} | {v: f"{v:g}" for v in alternatives}
     by_elasticity = pd.DataFrame(
         {
             name: [held[rows[value]][name][BEHAVIOURAL] for value in sorted(rows)]
@@ -140,7 +141,7 @@ def score_reform(
         implied=_implied(people, answer, e),
         revenue=revenue,
         shift=shift,
-        elasticity=float(e @ people.weight / people.weight.sum()),
+        elasticity=mean,
         units=float(people.weight.sum()),
         records=people.weight.size,
         currency=currency,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fisc.core import Provenance
+from fisc.core.labels import label
 from fisc.economist.plots import plot_gains
 from fisc.report import Figure, Result, Section, Table
 
@@ -129,8 +130,9 @@ class ReformScore(Result):
         shown = self.effects.map(_shown)
         shown["range"] = shown["low"] + " to " + shown["high"]
         effects = shown[["before", "after", "change", "range"]].reset_index()
-        decimals = dict.fromkeys(("income", "tax_change", "gain", "earnings"), 0)
-        shares = ["gainers", "losers", "rate_before", "rate_after"]
+        shares = [label(name).name for name in ("gainers", "losers", "rate_before", "rate_after")]
+        money = [label(name).name for name in ("income", "tax_change", "gain", "earnings")]
+        decimals = dict.fromkeys(money, 0) | dict.fromkeys(shares, 1)
         return [
             Section(
                 "What the reform changes",
@@ -163,7 +165,7 @@ class ReformScore(Result):
                 ],
                 tables=[
                     Table(
-                        self.deciles,
+                        _worded(self.deciles),
                         percent=shares,
                         decimals=decimals,
                         caption=f"By tenth of income, poorest first, means in {self.currency} a year.",
@@ -171,7 +173,7 @@ class ReformScore(Result):
                     *(
                         [
                             Table(
-                                self.groups,
+                                _worded(self.groups),
                                 index=False,
                                 percent=shares,
                                 decimals=decimals,
@@ -193,9 +195,9 @@ class ReformScore(Result):
                 finding=_implied_finding(self.implied),
                 tables=[
                     Table(
-                        self.implied,
-                        percent=["marginal_rate"],
-                        decimals={"income": 0, "implied_weight": 2},
+                        _worded(self.implied),
+                        percent=[label("marginal_rate").name],
+                        decimals={label(name).name: d for name, d in _IMPLIED.items()},
                         caption="Weight of a unit of money by group of equal size; 1 on average.",
                     )
                 ],
@@ -219,6 +221,14 @@ def _implied_finding(implied: pd.DataFrame) -> str:
         f"A unit of money counts {weights.iloc[0]:.2f} in the lowest group of taxable income and "
         f"{weights.iloc[-1]:.2f} in the highest, where everybody's counts 1 on average."
     )
+
+
+_IMPLIED = {"income": 0, "marginal_rate": 1, "implied_weight": 2}
+
+
+def _worded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table under the names of its columns in print."""
+    return frame.rename(columns=lambda column: label(column).name)
 
 
 def _signed(value: float) -> str:

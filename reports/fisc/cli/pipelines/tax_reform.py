@@ -147,7 +147,7 @@ def _on_tax_units(
             )
         )
     where = Table(
-        before.static_change(after),
+        before.static_change(after).rename(columns={"change_bn": "change, bn USD"}),
         decimals=1,
         caption="Where the static change comes from, bn USD a year: beside Tax-Calculator's own score.",
     )
