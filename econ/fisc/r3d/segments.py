@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import numpy as np
 import pandas as pd
@@ -311,14 +311,7 @@ def from_arrays(units: Sequence[ArrayLike] | AnyArray, reading: Reading) -> Segm
     n, columns = len(units), reading.columns
     if n == 0:
         raise DataError("data is an empty list; give one array of micro values per unit")
-    arrays = []
-    for i, values in enumerate(units):
-        array = as_floats(values, f"unit {i}")
-        if array.ndim != 1:
-            raise DataError(
-                f"unit {i} is an array of shape {array.shape}; give one-dimensional arrays of micro values"
-            )
-        arrays.append(array)
+    arrays = [v if _is_plain(v) else _one_unit(v, i) for i, v in enumerate(units)]
     sizes = np.array([a.size for a in arrays], dtype=np.intp)
     labels = np.arange(n) if columns.unit is None else per_unit(columns.unit, n, "unit", numbers=False)
     if not sizes.all():
@@ -328,7 +321,29 @@ def from_arrays(units: Sequence[ArrayLike] | AnyArray, reading: Reading) -> Segm
         weights = _list_of_weights(columns.weights, sizes, labels)
     layout = _Layout(None, np.r_[0, np.cumsum(sizes)[:-1]], sizes, labels)
     level = unit_level(columns, n) if reading.with_x else {}
-    return _clean(np.concatenate(arrays), weights, layout, level, reading)
+    y = np.concatenate(arrays)
+    try:
+        as_floats(y, "the data")  # at once, which is what makes many small units fast
+    except DataError:
+        for i, values in enumerate(arrays):
+            as_floats(values, f"unit {i}")
+        raise
+    return _clean(y, weights, layout, level, reading)
+
+
+def _is_plain(values: ArrayLike) -> TypeGuard[FloatArray]:
+    """Tell whether values are what `_one_unit` would make of them."""
+    return type(values) is np.ndarray and values.dtype == np.float64 and values.ndim == 1
+
+
+def _one_unit(values: ArrayLike, number: int) -> FloatArray:
+    """Return the values of one unit as a one-dimensional array of floats."""
+    array = as_floats(values, f"unit {number}")
+    if array.ndim != 1:
+        raise DataError(
+            f"unit {number} is an array of shape {array.shape}; give one-dimensional arrays of micro values"
+        )
+    return array
 
 
 def _list_of_weights(weights: str | Sequence[ArrayLike], sizes: IntArray, labels: AnyArray) -> FloatArray:
