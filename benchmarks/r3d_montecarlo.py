@@ -88,7 +88,8 @@ def document(own: pd.DataFrame, both: pd.DataFrame, reps: int, reference_reps: i
 
 Made by `python benchmarks/r3d_montecarlo.py --reps {reps} --reference-reps {reference_reps}`. Six designs with a known
 effect (`fisc.r3d.simulate`), 50 values a unit, deciles, the options with which R3D can be compared (triangular kernel,
-p = 2, automatic bandwidth, HC3 residuals, constant band), nominal coverage .95. Replication r is `simulate(design, n, random_state=r)`.
+p = 2, automatic bandwidth, HC3 residuals, constant band), nominal coverage .95. Replication r is
+`simulate(design, n, random_state=r)`.
 
 {chr(10).join(judge(own, both))}
 - In fuzzy1 with n <= 200 the estimate is a ratio whose denominator comes near zero in a few samples, so that the mean
