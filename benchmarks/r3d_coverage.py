@@ -3,8 +3,8 @@
     python benchmarks/r3d_coverage.py [--short] [--reps N] [--out FILE]
 
 Every row is a design whose effect is known by construction, estimated with the defaults of `r3d` (deciles) unless it
-says otherwise. Replication r of a row draws from `default_rng([r, row])`. With the default number this takes about three
-minutes of CPU; --short takes about fifteen seconds.
+says otherwise. Replication r of a row draws from `default_rng([r, row])`. With the default number this takes about
+three minutes of CPU; --short takes about fifteen seconds.
 """
 
 from __future__ import annotations
