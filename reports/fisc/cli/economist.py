@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
-import pandas as pd
-import pyarrow as pa
 import typer
 
+import fisc.data
 import fisc.economist as ec
 from fisc.cli.output import (
     Csv,
@@ -24,10 +23,11 @@ from fisc.cli.output import (
 )
 from fisc.cli.terminal import progress_bar
 from fisc.core import DataError, check_number, check_option
-from fisc.data import load_tax_units
 from fisc.economist import options
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fisc.llm import Budget
 
 app = typer.Typer(
@@ -95,6 +95,9 @@ def _people(
 
 def _table(file: Path) -> pd.DataFrame:
     """Return the table in a Parquet or CSV file."""
+    import pandas as pd
+    import pyarrow as pa
+
     if not file.exists():
         raise DataError(f"there is no file {file}; give gb2, acs, or the path of a Parquet or CSV file")
     try:
@@ -281,7 +284,7 @@ def reform(
     given = _numbers("--rates", rates)
     with progress_bar("reform", show=not as_json) as step:
         step("present law", 0, 3)
-        units, before = load_tax_units(year), ec.ActualLaw.us(year)
+        units, before = fisc.data.load_tax_units(year), ec.ActualLaw.us(year)
         step("reformed law", 1, 3)
         after = ec.ActualLaw.us(year, rates=given)
         step("answers", 2, 3)
