@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fisc.core.dates import read_date
 from fisc.core.errors import DataError, OptionError
 from fisc.data.prices.adjust import adjustment_factors
 from fisc.data.prices.cache import compare_overlap, merge_overlap
 from fisc.data.prices.checks import fill
 from fisc.data.prices.price_set import PriceState
-from fisc.data.prices.raw import parse_day
 
 EXACT = 1e-12  # sums and products of a few dozen numbers
 
@@ -171,15 +171,15 @@ def test_merging_keeps_lost_days_and_takes_new_values_and_events():
 @pytest.mark.parametrize("value", ["2024-13-01", "soon", 20240101, None, "", pd.NaT, np.datetime64("NaT")])
 def test_what_is_no_day_is_refused(value):
     with pytest.raises(DataError, match=r"start=.* is not a day"):
-        parse_day("start", value)
+        read_date("start", value)
 
 
 def test_days_come_in_many_types():
-    wanted = parse_day("start", "2024-01-31")
+    wanted = read_date("start", "2024-01-31")
     for value in (
         pd.Timestamp("2024-01-31 15:00"),
         np.datetime64("2024-01-31"),
         wanted,
         " 2024-01-31T10:00 ",
     ):
-        assert parse_day("start", value) == wanted
+        assert read_date("start", value) == wanted

@@ -27,6 +27,7 @@ FAULTS = [(401, "refuses"), (500, "breaks"), (429, "is busy"), (200, "answers ru
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("FISC_LLM_HOSTS", "OPENAI_API_KEY=127.0.0.1")
     monkeypatch.setenv("FISC_SMTP_PASSWORD", PASSWORD)
     caplog.set_level(logging.DEBUG)
 

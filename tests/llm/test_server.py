@@ -166,11 +166,12 @@ def test_the_key_is_sent_and_shown_nowhere(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("MY_KEY", SECRET)
+    monkeypatch.setenv("FISC_LLM_KEY_MINE", SECRET)
+    monkeypatch.setenv("FISC_LLM_HOSTS", "FISC_LLM_KEY_MINE=127.0.0.1")
     caplog.set_level(logging.DEBUG)
     stub.script = lambda body, times: (200, JSON, answer(GOOD))
     cache = ResponseCache(tmp_path / "answers.sqlite")
-    model = OpenAIModel("stub", stub.url, key_variable="MY_KEY")
+    model = OpenAIModel("stub", stub.url, key_variable="FISC_LLM_KEY_MINE")
     client = Client(model, cache=cache, pause=0.001)
     ask(client)
     assert stub.headers[0]["authorization"] == f"Bearer {SECRET}"
@@ -178,7 +179,7 @@ def test_the_key_is_sent_and_shown_nowhere(
     for status in (401, 403, 404, 400, 500):
         echo = json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}"}}).encode()
         stub.script = lambda body, times, s=status, e=echo: (s, JSON, e)  # type: ignore[misc]
-        other = Client(OpenAIModel("stub", stub.url, key_variable="MY_KEY"), attempts=1, pause=0.0)
+        other = Client(OpenAIModel("stub", stub.url, key_variable="FISC_LLM_KEY_MINE"), attempts=1, pause=0.0)
         with pytest.raises(ServerError) as caught:
             ask(other, f"question {status}")
         shown.append("".join(traceback.format_exception(caught.value)))
@@ -190,9 +191,9 @@ def test_the_key_is_sent_and_shown_nowhere(
 
 
 def test_far_servers_need_a_key_and_say_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
-    with pytest.raises(ServerError, match="set the environment variable OPENROUTER_API_KEY"):
-        OpenAIModel("x", "https://openrouter.ai/api/v1", key_variable="OPENROUTER_API_KEY")
+    monkeypatch.delenv("FISC_LLM_KEY_ROUTER", raising=False)
+    with pytest.raises(ServerError, match="set the environment variable FISC_LLM_KEY_ROUTER"):
+        OpenAIModel("x", "https://openrouter.ai/api/v1", key_variable="FISC_LLM_KEY_ROUTER")
 
 
 @pytest.mark.parametrize(

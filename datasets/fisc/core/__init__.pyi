@@ -1,3 +1,5 @@
+from .addresses import scrubbed as scrubbed
+from .align import align as align
 from .arguments import check_array as check_array
 from .arguments import check_is as check_is
 from .arguments import check_number as check_number
@@ -12,6 +14,10 @@ from .arrays import Float32Array as Float32Array
 from .arrays import FloatArray as FloatArray
 from .arrays import IntArray as IntArray
 from .arrays import ObjectArray as ObjectArray
+from .dates import NotDatesError as NotDatesError
+from .dates import read_date as read_date
+from .dates import read_dates as read_dates
+from .dates import read_day_list as read_day_list
 from .errors import CorruptFileError as CorruptFileError
 from .errors import DataError as DataError
 from .errors import DataWarning as DataWarning
@@ -26,12 +32,16 @@ from .errors import nearest as nearest
 from .errors import require as require
 from .files import atomic_write as atomic_write
 from .files import fingerprint as fingerprint
+from .files import read_bytes as read_bytes
 from .folders import read_folder as read_folder
 from .folders import write_folder as write_folder
 from .frames import TableLike as TableLike
 from .frames import as_dated as as_dated
 from .frames import as_frame as as_frame
 from .frames import is_table as is_table
+from .frequency import TRADING_DAYS as TRADING_DAYS
+from .frequency import Frequency as Frequency
+from .frequency import frequency_of as frequency_of
 from .history import Provenance as Provenance
 from .history import attach as attach
 from .history import provenance as provenance
@@ -40,6 +50,9 @@ from .history import version as version
 from .locations import cache_dir as cache_dir
 from .locations import data_home as data_home
 from .locations import offline as offline
+from .numbers import read_numbers as read_numbers
 from .result import Record as Record
 from .result import Result as Result
 from .schema import json_schema as json_schema
+from .suspects import looks_like_logs as looks_like_logs
+from .suspects import why_no_price as why_no_price

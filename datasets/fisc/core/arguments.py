@@ -195,6 +195,8 @@ def check_table(name: str, values: Any, *, what: str, dates: bool = False) -> pd
     import numpy as np
     import pandas as pd
 
+    from fisc.core.dates import read_dates
+
     if not isinstance(values, pd.DataFrame):
         raise DataError(f"{name} is of type {type(values).__name__}; give a DataFrame of {what}")
     if values.empty:
@@ -218,7 +220,8 @@ def check_table(name: str, values: Any, *, what: str, dates: bool = False) -> pd
     index = values.index
     if dates:
         try:
-            index = pd.DatetimeIndex(pd.to_datetime(index))
+            if not isinstance(index, pd.DatetimeIndex):
+                index = pd.DatetimeIndex(read_dates(index.to_series(), where=f"the index of {name}"))
         except (TypeError, ValueError) as error:
             raise DataError(f"the index of {name} is not dates: {error}") from error
         if index.hasnans:

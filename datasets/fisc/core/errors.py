@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import TypeVar
 
+from fisc.core.addresses import scrubbed
+
 __all__ = [
     "CorruptFileError",
     "DataError",
@@ -30,8 +32,11 @@ class FiscError(Exception):
     """Base of every error that fisc raises on purpose.
 
     The message says what was given, what was expected and what to do; the command line
-    prints it as one line and ends with exit code 2.
+    prints it as one line and ends with exit code 2. Passwords and tokens in addresses are blotted out.
     """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(scrubbed(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class DataError(FiscError, ValueError):

@@ -3,26 +3,66 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
+import io
 import json
 import os
 import secrets
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from fisc.core.errors import DataError, InUseError, WriteError
+from fisc.core.errors import CorruptFileError, DataError, InUseError, WriteError
 from fisc.core.locations import folder
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["PART", "atomic_write", "fingerprint", "locked", "sha256_file", "sync_folder"]
+__all__ = ["PART", "atomic_write", "fingerprint", "locked", "read_bytes", "sha256_file", "sync_folder"]
 
 # Ending of a file that is being written; one left behind by a killed process is rubbish.
 PART = ".part"
 
 _CHUNK = 1 << 20
+_MOST_BYTES = 2_000_000_000
+
+
+def read_bytes(path: Path, *, most: int = _MOST_BYTES) -> bytes:
+    """Return the content of a file by its literal name, unpacked where it is gzip, within a budget.
+
+    Raises
+    ------
+    DataError
+        If it is no regular file (a device is read without end), cannot be read, or holds more than `most` bytes.
+    CorruptFileError
+        If its gzip data are damaged.
+
+    Examples
+    --------
+    >>> read_bytes(Path("/dev/null"))
+    Traceback (most recent call last):
+    ...
+    fisc.core.errors.DataError: /dev/null is not a regular file; save its content to one first
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is not a regular file; save its content to one first")
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+        if content[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+                content = packed.read(most + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CorruptFileError(
+            f"{path.name} is damaged: its gzip data end early or are wrong ({error})"
+        ) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({error.strerror or error})") from error
+    if len(content) > most:
+        raise DataError(f"{path.name} holds more than {most // 1_000_000} MB; give the part that is needed")
+    return content
 
 
 @contextlib.contextmanager

@@ -6,18 +6,20 @@ and the same table gives the same bits whatever library holds it. Dates count in
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 import pandas as pd
 
+from fisc.core.dates import NotDatesError, read_dates
 from fisc.core.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["TableLike", "as_dated", "as_frame", "is_table"]
+
+_ISO = r"\d{4}-\d{2}-\d{2}(?:[T ].*)?"
 
 
 class _ArrowStream(Protocol):
@@ -148,12 +150,16 @@ def _read_dates(values: pd.Series[Any]) -> pd.Series[Any] | None:
     if kind not in ("string", "date", "datetime", "datetime64"):
         return None
     try:
-        with warnings.catch_warnings():  # pandas warns before it fails on words that are not dates
-            warnings.simplefilter("ignore", UserWarning)
+        if kind != "string" or values.str.fullmatch(_ISO).all():  # these may carry a time of day
             moments: pd.Series[Any] = pd.to_datetime(values).dt.as_unit("us")
-    except (TypeError, ValueError, OverflowError, AttributeError):
+            return moments
+        return read_dates(values, where=f"the dates in {values.name!r}" if values.name else "the dates")
+    except NotDatesError:
         return None
-    return moments
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
+        return None
 
 
 def _unit(kind: Any) -> str:

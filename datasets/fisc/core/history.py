@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fisc.core.addresses import scrubbed
 from fisc.core.errors import DataError
 from fisc.core.files import fingerprint
 from fisc.core.result import Record
@@ -105,8 +106,8 @@ def record(
         inputs={str(k): fingerprint(v) for k, v in (inputs or {}).items()},
         seed=seed,
         time=now.isoformat().replace("+00:00", "Z"),
-        notes=tuple(notes),
-        source=source,
+        notes=tuple(scrubbed(note) for note in notes),
+        source=scrubbed(source),
     )
 
 
@@ -114,7 +115,9 @@ def _plain(value: Any) -> Any:
     """Turn an option into something that JSON can hold."""
     if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a numpy scalar
         return value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, str):
+        return scrubbed(value)
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
@@ -122,7 +125,7 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if hasattr(value, "tobytes") and hasattr(value, "shape"):
         return value.tolist() if value.size <= 64 else f"array {value.shape} {fingerprint(value)}"
-    return str(value)
+    return scrubbed(str(value))
 
 
 def attach(frame: pd.DataFrame, history: Provenance) -> pd.DataFrame:

@@ -42,6 +42,7 @@ from .cards import Card as Card
 from .cards import Catalogue as Catalogue
 from .cards import card as card
 from .cards import catalogue as catalogue
+from .download import get_url as get_url
 from .equities import load_sp500 as load_sp500
 from .equities import load_sp500_index as load_sp500_index
 from .governors import load_governor_elections as load_governor_elections
@@ -51,11 +52,14 @@ from .population import load_employment_by_age as load_employment_by_age
 from .population import load_incomes as load_incomes
 from .population import load_occupations as load_occupations
 from .prices.collect import PriceFetchError as PriceFetchError
+from .prices.currency import in_currency as in_currency
 from .prices.fetch import fetch_prices as fetch_prices
 from .prices.file_source import FileSource as FileSource
 from .prices.files import read_prices as read_prices
 from .prices.price_set import PriceSet as PriceSet
 from .prices.price_set import PriceState as PriceState
+from .prices.price_set import carries_states as carries_states
+from .prices.price_set import currencies as currencies
 from .prices.price_set import price_states as price_states
 from .prices.price_set import price_status as price_status
 from .prices.price_set import tradable as tradable

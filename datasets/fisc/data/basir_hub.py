@@ -203,6 +203,8 @@ def _rows(text: str) -> list[dict[str, object]]:
         held = json.loads(text)
     except json.JSONDecodeError:
         held = _lines(text)
+    except RecursionError as error:
+        raise DataError("the file nests too deeply for JSON of texts; is it damaged?") from error
     if isinstance(held, dict):
         if any(isinstance(v, list) for v in held.values()) and all(
             isinstance(v, list) for v in held.values()
@@ -221,9 +223,10 @@ def _lines(text: str) -> list[object]:
         if line.strip():
             try:
                 out.append(json.loads(line))
-            except json.JSONDecodeError as error:
+            except (json.JSONDecodeError, RecursionError) as error:
                 raise DataError(
-                    f"line {number} is not JSON ({error.msg}); expected JSON or JSON lines"
+                    f"line {number} is not JSON ({getattr(error, 'msg', 'nested too deeply')}); "
+                    "expected JSON or JSON lines"
                 ) from error
     return out
 
@@ -320,13 +323,7 @@ def _download(repository: str, hub: str) -> tuple[list[tuple[str, bytes]], str]:
         raise OfflineError(
             f"FISC_OFFLINE is set, so {hub}/datasets/{repository} is not fetched; give path= to a local copy"
         )
-    described = json.loads(get_url(f"{hub}/api/datasets/{repository}"))
-    names = [
-        s["rfilename"] for s in described.get("siblings", []) if s["rfilename"].endswith((".json", ".jsonl"))
-    ]
-    if not names:
-        raise DataError(f"{hub}/datasets/{repository} lists no JSON file; give path= to a local copy")
-    tags = [str(t) for t in described.get("tags", []) if str(t).startswith("license:")]
+    names, tags = _described(get_url(f"{hub}/api/datasets/{repository}"), f"{hub}/datasets/{repository}")
     licence = tags[0].removeprefix("license:").upper() if tags else BASIR_LICENCE
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -338,6 +335,22 @@ def _download(repository: str, hub: str) -> tuple[list[tuple[str, bytes]], str]:
     with atomic_write(listing) as handle:
         json.dump({"files": names, "licence": licence}, handle)
     return files, licence
+
+
+def _described(content: bytes, where: str) -> tuple[list[str], list[str]]:
+    """Return the JSON files and the tags of licences that a hub's description of a data set names."""
+    try:
+        described = json.loads(content)
+        names = [str(s["rfilename"]) for s in described.get("siblings", [])]
+        tags = [str(t) for t in described.get("tags", []) if str(t).startswith("license:")]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{where} does not describe a data set as the hub does ({type(error).__name__}); give path= to a local copy"
+        ) from error
+    names = [name for name in names if name.endswith((".json", ".jsonl"))]
+    if not names:
+        raise DataError(f"{where} lists no JSON file; give path= to a local copy")
+    return names, tags
 
 
 def _flat(name: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fisc.core.dates import read_date
 from fisc.core.errors import CorruptFileError, DataError, MissingExtraError, nearest
 from fisc.core.history import attach
 from fisc.data.tables import embedded_provenance
@@ -136,8 +137,8 @@ def _between(frame: pd.DataFrame, start: str | None, end: str | None) -> pd.Data
         if isinstance(date, (bool, int, float)):  # pandas would take it for nanoseconds since 1970
             raise DataError(f"{name}={date!r}; give a date like '2010-01-31'")
     try:
-        begin = first if start is None else pd.Timestamp(start)
-        finish = last if end is None else pd.Timestamp(end)
+        begin = first if start is None else pd.Timestamp(read_date("start", start))
+        finish = last if end is None else pd.Timestamp(read_date("end", end))
         if begin is pd.NaT or finish is pd.NaT:
             raise ValueError("a date is missing")
     except (TypeError, ValueError) as error:

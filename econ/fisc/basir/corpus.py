@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from fisc.basir.market.calendar import budget_kind, budget_year
-from fisc.basir.text.speech import download, opening, read_speech, stated_budget_year
+from fisc.basir.text.speech import opening, read_speech, stated_budget_year
 from fisc.core import DataError, DataWarning, OfflineError, fingerprint, offline
-from fisc.data import load_budget_attention
+from fisc.data import get_url, load_budget_attention
 from fisc.data.builders import Part
 
 __all__ = ["COLUMNS", "parts"]
@@ -102,12 +102,12 @@ def _files(source: str) -> list[tuple[str, bytes]]:
 def _linked(address: str) -> list[tuple[str, bytes]]:
     if offline():
         raise OfflineError(f"FISC_OFFLINE is set, so {address} is not fetched; give a folder of speeches")
-    page = download(address).decode("utf-8", "replace")
+    page = get_url(address).decode("utf-8", "replace")
     links = dict.fromkeys(re.findall(r"href=[\"']?([^\"'> ]+\.pdf)", page, re.IGNORECASE))
     if not links:
         raise DataError(f"{address} links to no PDF; give the page that lists the speeches, or a folder")
     targets = [urllib.parse.urljoin(address, link) for link in links]
-    return [(t.rsplit("/", 1)[-1], download(t)) for t in targets]
+    return [(t.rsplit("/", 1)[-1], get_url(t)) for t in targets]
 
 
 def _first_page(content: bytes, name: str) -> str:

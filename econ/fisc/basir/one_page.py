@@ -21,7 +21,7 @@ from fisc.basir.sectors.mentions import Attention, attention, sector_stance, sur
 from fisc.basir.sectors.novel import novelty
 from fisc.basir.sectors.speech_sectors import SpeechSectors, classify_speech
 from fisc.basir.text.tables import as_texts
-from fisc.core import DataError, Provenance, TableLike, record, renamed
+from fisc.core import DataError, Provenance, TableLike, read_date, record, renamed
 from fisc.data import load_budget_attention
 from fisc.report import Figure, Report, Result, Section, Table
 
@@ -197,10 +197,7 @@ def budget_day(
     day = date or said.attrs.get("date")
     if day is None:
         raise DataError("the day of the speech is not known; give date='YYYY-MM-DD'")
-    try:
-        when = pd.Timestamp(day)
-    except ValueError as error:
-        raise DataError(f"date={day!r} is not a day; write it as YYYY-MM-DD") from error
+    when = pd.Timestamp(read_date("date", day))
     if signals is None or returns is None:
         past_signals, past_returns = packaged_signals()
     else:

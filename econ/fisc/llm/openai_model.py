@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from fisc.core import DataError, check_is, check_number, require
 from fisc.llm.errors import ServerError, TransportError
+from fisc.llm.keys import check_key_variable, key_for
 from fisc.llm.messages import ChatRequest, Completion, estimate_tokens
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ class OpenAIModel:
         ``http://localhost:11434/v1`` (Ollama), ``https://openrouter.ai/api/v1``,
         ``https://generativelanguage.googleapis.com/v1beta/openai/`` (Gemini).
     key_variable : str
-        Environment variable with the key. It is read for each connection and kept nowhere else;
-        a server on this machine may do without.
+        Environment variable with the key: ``OPENAI_API_KEY``, or ``FISC_LLM_KEY_`` and a name. It is read
+        for each connection and kept nowhere else. It goes only to hosts that it is meant for, which for
+        others than api.openai.com the user says in the environment, as
+        ``FISC_LLM_HOSTS="FISC_LLM_KEY_ROUTER=openrouter.ai"``; and only over https, or on this machine.
     timeout : float
         Seconds a request may take, > 0.
 
@@ -41,7 +44,9 @@ class OpenAIModel:
     MissingExtraError
         If the ``openai`` package is not installed.
     ServerError
-        If the address needs a key and the variable is not set.
+        If the address needs a key and the variable is not set, or the key is not meant for its host.
+    DataError
+        If the address or the name of the variable is none that is allowed.
     """
 
     def __init__(
@@ -64,10 +69,9 @@ class OpenAIModel:
             )
         self._openai = require("openai", extra="llm")
         self._name = name
-        self._key_variable = key_variable
+        self._key_variable = check_key_variable(key_variable)
         self._timeout = timeout
         self.base_url = urlunsplit(parts)
-        self._local = parts.hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0")
         self._plain_text_only = False
         self._client: openai.AsyncOpenAI | None = None
         self._key()
@@ -81,13 +85,7 @@ class OpenAIModel:
         return f"OpenAIModel({self._name!r}, {self.base_url!r})"
 
     def _key(self) -> str:
-        key = os.environ.get(self._key_variable, "")
-        if not key and not self._local:
-            raise ServerError(
-                f"{self.base_url} needs a key: set the environment variable {self._key_variable} "
-                "(keys are never read from a file or an argument)"
-            )
-        return key or "none"
+        return key_for(self._key_variable, self.base_url) or "none"
 
     def _connection(self) -> openai.AsyncOpenAI:
         if self._client is None:

@@ -13,8 +13,10 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from fisc.core import (
+    TRADING_DAYS,
     DataError,
     FloatArray,
+    Frequency,
     Provenance,
     check_is,
     check_number,
@@ -24,7 +26,7 @@ from fisc.core import (
 )
 from fisc.portfolio import plots
 from fisc.portfolio.accounting import check_rate, drift, one_way_turnover, trade_kernel
-from fisc.portfolio.market import PERIODS_PER_YEAR, CostRate, Market, Prices, as_market, as_prices
+from fisc.portfolio.market import CostRate, Market, Prices, as_market, as_prices
 from fisc.portfolio.metrics import performance
 from fisc.portfolio.rules import Rule, Targets
 from fisc.portfolio.targets import decider
@@ -67,6 +69,8 @@ class BacktestResult(Result):
         Of the strategy.
     provenance : Provenance or None
         Options and fingerprints.
+    frequency : Frequency
+        How often there is a period, and the periods a year by which measures are annualised.
     """
 
     gross_returns: pd.Series
@@ -80,6 +84,12 @@ class BacktestResult(Result):
     traded: pd.Series
     name: str = "portfolio"
     provenance: Provenance | None = None
+    frequency: Frequency = TRADING_DAYS
+
+    @property
+    def periods_per_year(self) -> float:
+        """Periods a year, by which measures are annualised."""
+        return self.frequency.periods_per_year
 
     @property
     def returns(self) -> pd.Series[float]:
@@ -98,13 +108,13 @@ class BacktestResult(Result):
 
     @property
     def cost_drag_bp(self) -> float:
-        """Mean cost per period times 252, in basis points a year."""
-        return float(self.cost.mean() * PERIODS_PER_YEAR * 1e4)
+        """Mean cost per period times the periods a year, in basis points a year."""
+        return float(self.cost.mean() * self.periods_per_year * 1e4)
 
     @property
     def turnover_a_year(self) -> float:
-        """One-way turnover a year: mean per period times 252."""
-        return float(self.turnover.mean() * PERIODS_PER_YEAR)
+        """One-way turnover a year: mean per period times the periods a year."""
+        return float(self.turnover.mean() * self.periods_per_year)
 
     @property
     def break_even_cost(self) -> float:
@@ -124,8 +134,8 @@ class BacktestResult(Result):
 
     @functools.cached_property
     def _metrics(self) -> pd.Series[float]:
-        measures = performance(self.net_returns, cash=self.cash_returns.to_numpy())
-        gross = performance(self.gross_returns, cash=self.cash_returns.to_numpy())
+        measures = performance(self.net_returns, cash=self.cash_returns, periods=self.periods_per_year)
+        gross = performance(self.gross_returns, cash=self.cash_returns, periods=self.periods_per_year)
         equal = 1.0 / (self.weights.shape[1] - 1)
         return pd.concat(
             [
@@ -178,7 +188,7 @@ class BacktestResult(Result):
         )
 
     def summary(self) -> str:
-        """Return the main measures in three lines."""
+        """Return the main measures in four lines."""
         m = self.metrics()
         return (
             f"{self.name}: Sharpe {m['sharpe']:.2f} (s.e. {m['sharpe_se']:.2f}) over {len(self.wealth)} periods, "
@@ -186,7 +196,8 @@ class BacktestResult(Result):
             f"return {m['annual_return']:.1%} and volatility {m['volatility']:.1%} a year, "
             f"largest drawdown {m['max_drawdown']:.1%}\n"
             f"turnover {m['turnover']:.2f} a year one-way, cost {m['cost_drag_bp']:.0f} bp a year, "
-            f"effective N {m['effective_n']:.1f}, cash {m['cash_share']:.1%}"
+            f"effective N {m['effective_n']:.1f}, cash {m['cash_share']:.1%}\n"
+            f"annualised from {self.frequency}"
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -266,6 +277,7 @@ def backtest(
     start: int = 0,
     stop: int | None = None,
     name: str | None = None,
+    periods_per_year: float | None = None,
 ) -> BacktestResult:
     """Run target weights through a market, exactly and net of costs.
 
@@ -297,6 +309,8 @@ def backtest(
         First row on which to decide, and last close (exclusive); earlier rows are history.
     name : str, optional
         Of the strategy.
+    periods_per_year : float, optional
+        By which measures are annualised; by default told by the dates, see `Market.from_prices`.
 
     Returns
     -------
@@ -315,7 +329,7 @@ def backtest(
     >>> result.net_returns.round(5).tolist()
     [0.04895, 0.04995]
     """
-    market = as_market(market_or_prices)
+    market = as_market(market_or_prices, periods_per_year)
     lag = min(check_whole("lag", lag, least=0), len(market))  # a longer one never trades either
     start, stop = check_whole("start", start), len(market) if stop is None else check_whole("stop", stop)
     if name is not None:
@@ -385,10 +399,17 @@ def _collect(
         ),
         name=name,
         provenance=record(
-            options={"buy": buy, "sell": sell, "lag": lag, "name": name},
+            options={
+                "buy": buy,
+                "sell": sell,
+                "lag": lag,
+                "name": name,
+                "periods_per_year": market.periods_per_year,
+            },
             inputs={"close": market.close[start : start + n_periods + 1]},
             notes=market.notes,
         ),
+        frequency=market.frequency,
     )
 
 

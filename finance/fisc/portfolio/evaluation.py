@@ -172,6 +172,7 @@ def assemble(
     options: dict[str, object],
 ) -> Evaluation:
     """Put an evaluation together from the runs of every strategy and seed."""
+    periods = market.periods_per_year
     returns = pd.DataFrame({name: result.net_returns for name, result in results.items()})
     excess = returns.sub(results[benchmark].cash_returns, axis=0)
     counts = stationary_bootstrap_counts(len(returns), block=block, draws=draws, random_state=0)
@@ -180,22 +181,26 @@ def assemble(
         for name, runs in by_seed.items()
     }
     seed_sharpes = pd.DataFrame(
-        {name: sharpe_ratio(rows) for name, rows in seed_excess.items()},
+        {name: sharpe_ratio(rows, periods=periods) for name, rows in seed_excess.items()},
         index=pd.Index(list(next(iter(by_seed.values()), {})), name="seed"),
     )
     if log is not None:
         for name, runs in by_seed.items():
             for seed in runs:
-                log.add({"name": name, **options}, seed=seed, sharpe=float(seed_sharpes[name][seed]))
+                # a log may hold trials of any frequency: all as of daily returns
+                daily = float(seed_sharpes[name][seed]) * np.sqrt(PERIODS_PER_YEAR / periods)
+                log.add({"name": name, **options}, seed=seed, sharpe=daily)
         tried = log.sharpes()
     else:
-        tried = seed_sharpes.to_numpy().ravel() / np.sqrt(PERIODS_PER_YEAR)
+        tried = seed_sharpes.to_numpy().ravel() / np.sqrt(periods)
     table = pd.DataFrame({name: result.metrics() for name, result in results.items()}).T
-    bands = _sharpe_intervals(excess, counts, level)
+    bands = _sharpe_intervals(excess, counts, level, periods)
     table["low"], table["high"] = bands[0], bands[1]
     for name in results:
         if name != benchmark:
-            gap = sharpe_difference(excess[name], excess[benchmark], level=level, counts=counts)
+            gap = sharpe_difference(
+                excess[name], excess[benchmark], level=level, counts=counts, periods=periods
+            )
             table.loc[name, _DIFFERENCE] = [gap.estimate, gap.low, gap.high, gap.p_value]
     for name in by_seed:
         if len(seed_sharpes) > 1:
@@ -221,19 +226,19 @@ def assemble(
         bases=bases,
         overfitting=overfitting,
         trials=len(tried),
-        verdicts=_verdicts(results, by_seed, excess, bases, benchmark, level, counts),
+        verdicts=_verdicts(results, by_seed, excess, bases, benchmark, level, counts, periods),
         level=level,
         provenance=record(options=options, inputs={"close": market.close}, seed=0, notes=market.notes),
     )
 
 
 def _sharpe_intervals(
-    excess: pd.DataFrame, counts: FloatArray, level: float
+    excess: pd.DataFrame, counts: FloatArray, level: float, periods: float
 ) -> tuple[FloatArray, FloatArray]:
     values, n = excess.to_numpy(), len(excess)
     mean = counts @ values / n
     variance = (counts @ values**2 / n - mean**2) * n / (n - 1)
-    ratios = np.sqrt(PERIODS_PER_YEAR) * mean / np.sqrt(np.maximum(variance, 1e-30))
+    ratios = np.sqrt(periods) * mean / np.sqrt(np.maximum(variance, 1e-30))
     low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 
@@ -246,6 +251,7 @@ def _verdicts(
     benchmark: str,
     level: float,
     counts: FloatArray,
+    periods: float,
 ) -> tuple[str, ...]:
     classical = [name for name in results if name not in by_seed and name != "best_crp"]
     best = max(classical, key=lambda name: float(sharpe_ratio(excess[name])))
@@ -253,7 +259,7 @@ def _verdicts(
     for name in by_seed or [n for n in classical if n != benchmark]:
         others = [benchmark, bases.get(name, ""), best if by_seed else ""]
         for other in dict.fromkeys(o for o in others if o and o != name):
-            gap = sharpe_difference(excess[name], excess[other], level=level, counts=counts)
+            gap = sharpe_difference(excess[name], excess[other], level=level, counts=counts, periods=periods)
             label = {"equal_monthly": "equal weight (monthly)", "equal_daily": "equal weight (daily)"}.get(
                 other, other
             )

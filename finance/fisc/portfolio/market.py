@@ -14,23 +14,32 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from fisc.core import (
+    TRADING_DAYS,
     AnyArray,
     BoolArray,
     DataError,
     DataWarning,
     FloatArray,
+    Frequency,
     TableLike,
+    align,
     as_dated,
     check_array,
+    frequency_of,
     is_table,
+    looks_like_logs,
+    read_date,
+    why_no_price,
 )
+from fisc.data import PriceSet, carries_states, currencies
+from fisc.data import tradable as known_tradable
 
 __all__ = ["PERIODS_PER_YEAR", "CostRate", "Date", "Market", "Prices", "as_market", "as_prices"]
 
-Prices: TypeAlias = TableLike | ArrayLike
+Prices: TypeAlias = PriceSet | TableLike | ArrayLike
 CostRate: TypeAlias = "TableLike | Mapping[str, float] | ArrayLike | Callable[[int, Market], ArrayLike]"
 Date: TypeAlias = int | str | pd.Timestamp | dt.date | np.datetime64
-PERIODS_PER_YEAR = 252
+PERIODS_PER_YEAR = 252  # where there are no dates to tell
 _BY_DATE_AND_ASSET = ("close", "tradable", "high", "low", "open", "volume")
 _LARGE_DAILY_RATE = 0.01  # a cash rate above one per cent a day is nearly always an annual rate
 # No price changes by more than this factor from one close to the next: beyond it, units or splits are
@@ -58,6 +67,8 @@ class Market:
         Further fields, where given; the environment may show them to the policy.
     notes : tuple of str
         What was repaired, counted.
+    frequency : Frequency
+        How often there is a row, and the periods a year by which results are annualised.
     """
 
     close: FloatArray
@@ -70,6 +81,7 @@ class Market:
     open: FloatArray | None = None
     volume: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    frequency: Frequency = TRADING_DAYS
 
     @classmethod
     def from_prices(
@@ -82,24 +94,30 @@ class Market:
         volume: Prices | None = None,
         tradable: Prices | None = None,
         cash_rate: ArrayLike = 0.0,
+        periods_per_year: float | None = None,
     ) -> Market:
         """Check prices and build the market.
 
         Parameters
         ----------
-        close : table or array_like of shape (n_dates, n_assets)
+        close : table, PriceSet or array_like of shape (n_dates, n_assets)
             Closing prices, one column an asset, at least two dates and two assets. A table of
             pandas, polars, pyarrow or DuckDB has its dates in the index or in a column; only a
-            DataFrame of pandas may number its rows instead, as plain arrays do.
+            DataFrame of pandas may number its rows instead, as plain arrays do. What `read_prices`
+            and `fetch_prices` know about their cells (stale, suspended, missing, not yet listed) is
+            kept: such cells cannot be traded.
         high, low, open, volume : same, optional
             Further fields with the same index and columns.
         tradable : same, of bool, optional
             False where the asset cannot be traded at that close (suspended, at its price limit,
             not listed). Only where it is False may `close` be missing: the last price is carried
             forward (before the first one, the first), so that the asset earns nothing.
-        cash_rate : float or array_like of shape (n_dates,), default 0.0
-            Interest of cash **per period** (a day), from this close to the next: 4 % a year is
-            ``1.04 ** (1 / 252) - 1``.
+        cash_rate : float, Series or array_like of shape (n_dates,), default 0.0
+            Interest of cash **per period** (a day, for daily prices), from this close to the next: 4 % a
+            year is ``1.04 ** (1 / 252) - 1``. A Series is matched by date.
+        periods_per_year : float, optional
+            By which results are annualised; by default told by the dates: 252 for trading days, 365 for
+            all days, 52, 12, 4 and 1 for weeks, months, quarters and years.
 
         Returns
         -------
@@ -109,7 +127,14 @@ class Market:
         ------
         DataError
             If there are fewer than two dates or assets, names or dates repeat or are out of
-            order, a table has no dates, prices are missing, infinite, zero or negative, or shapes differ.
+            order, a table has no dates, prices are missing, infinite, zero or negative, or shapes differ; if a
+            column is no price (row numbers, years, volumes, rates, dates, truth values) or two currencies
+            are mixed.
+
+        Warns
+        -----
+        DataWarning
+            If prices were carried forward, the dates have a hole, or prices look like logarithms.
 
         Examples
         --------
@@ -119,13 +144,19 @@ class Market:
         >>> market.relatives[0].round(3).tolist()
         [1.0, 1.1, 0.95]
         """
-        frame = as_prices(close, "close")
+        frame = as_prices(close.to_frame() if isinstance(close, PriceSet) else close, "close")
         dates, assets = _check_axes(frame)
         shape = frame.shape
         mask = np.ones(shape, dtype=bool)
+        if tradable is None and carries_states(frame):
+            tradable = known_tradable(frame)
         if tradable is not None:
             mask = _flags(_field(tradable, "tradable", frame))
         notes: list[str] = []
+        frequency = frequency_of(dates).given(periods_per_year)
+        if frequency.hole and frequency.told_by != "user":
+            notes.append(_hole(dates, frequency))
+            warnings.warn(f"Market.from_prices: {notes[-1]}", DataWarning, stacklevel=2)
         prices = _as_float(frame, "close")
         gaps = np.isnan(prices)
         if gaps.any() and tradable is not None and not (gaps & mask).any():
@@ -134,7 +165,13 @@ class Market:
             warnings.warn(f"Market.from_prices {notes[-1]}", DataWarning, stacklevel=2)
         _check_prices(prices, dates, assets, "close")
         _check_changes(prices, dates, assets)
-        rate = _check_cash_rate(cash_rate, shape[0])
+        _check_meaning(frame, prices)
+        if looks_like_logs(prices):
+            notes.append(
+                "all prices lie between 1 and 15 and hardly move: they look like logarithms of prices"
+            )
+            warnings.warn(f"Market.from_prices: {notes[-1]}; give the prices", DataWarning, stacklevel=2)
+        rate = _check_cash_rate(cash_rate, dates, frequency)
         extra: dict[str, FloatArray | None] = {}
         for name, given in (("high", high), ("low", low), ("open", open), ("volume", volume)):
             if given is None:
@@ -153,10 +190,12 @@ class Market:
             else:
                 _check_prices(values, dates, assets, name)
             extra[name] = values
-        return cls(prices, dates, assets, mask, rate, notes=tuple(notes), **extra)
+        return cls(prices, dates, assets, mask, rate, notes=tuple(notes), frequency=frequency, **extra)
 
     @classmethod
-    def from_returns(cls, returns: Prices, *, cash_rate: ArrayLike = 0.0) -> Market:
+    def from_returns(
+        cls, returns: Prices, *, cash_rate: ArrayLike = 0.0, periods_per_year: float | None = None
+    ) -> Market:
         """Build a market from simple returns: the first close is 1, one row before the returns.
 
         Parameters
@@ -164,6 +203,7 @@ class Market:
         returns : DataFrame or array_like of shape (n_periods, n_assets)
             Simple returns per period, greater than -1.
         cash_rate : float or array_like of shape (n_periods + 1,)
+        periods_per_year : float, optional
             As in `from_prices`.
 
         Returns
@@ -197,7 +237,18 @@ class Market:
         else:
             raise DataError(f"returns are indexed by {type(first).__name__}; expected dates or integers")
         index = pd.Index([before, *frame.index])
-        return cls.from_prices(pd.DataFrame(close, index=index, columns=frame.columns), cash_rate=cash_rate)
+        if periods_per_year is None:
+            periods_per_year = frequency_of(frame.index).periods_per_year
+        return cls.from_prices(
+            pd.DataFrame(close, index=index, columns=frame.columns),
+            cash_rate=cash_rate,
+            periods_per_year=periods_per_year,
+        )
+
+    @property
+    def periods_per_year(self) -> float:
+        """Rows a year, by which results are annualised."""
+        return self.frequency.periods_per_year
 
     @property
     def n_assets(self) -> int:
@@ -233,9 +284,13 @@ class Market:
         """
         try:
             if isinstance(self.dates, pd.DatetimeIndex):
-                date = pd.Timestamp(date)
+                if isinstance(date, bool | int | float):  # pandas would take it for nanoseconds since 1970
+                    raise TypeError("a number is not a date")
+                date = pd.Timestamp(read_date("date", date) if isinstance(date, str) else date)
                 if pd.isna(date):
                     raise TypeError("a missing date has no place among dates")
+                if self.dates.tz is not None and date.tz is None:
+                    date = date.tz_localize(self.dates.tz)
             return int(self.dates.searchsorted(date))
         except (TypeError, ValueError) as error:
             raise DataError(
@@ -279,15 +334,24 @@ class Market:
         return f"Market({self.n_assets} assets, {len(self)} dates, {ends[0]} .. {ends[1]})"
 
 
-def as_market(prices: Market | Prices) -> Market:
+def as_market(prices: Market | Prices, periods_per_year: float | None = None) -> Market:
     """Return `prices` itself if it is a market, else build one from closing prices."""
-    return prices if isinstance(prices, Market) else Market.from_prices(prices)
+    if not isinstance(prices, Market):
+        return Market.from_prices(prices, periods_per_year=periods_per_year)
+    if periods_per_year is None:
+        return prices
+    return dataclasses.replace(prices, frequency=prices.frequency.given(periods_per_year))
 
 
 def as_prices(values: Prices, name: str) -> pd.DataFrame:
     """Return a table or array as a DataFrame by date, or by row number for arrays."""
     if isinstance(values, pd.Series):
         return values.to_frame()
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise DataError(
+            f"{name} is an array with {int(np.ma.getmaskarray(values).sum())} masked cells; fill them with NaN "
+            "and pass tradable=False there, or leave those assets out"
+        )
     if is_table(values):
         table: TableLike = values
         if isinstance(table, pd.DataFrame) and _numbers_its_rows(table):
@@ -312,17 +376,59 @@ def _numbers_its_rows(frame: pd.DataFrame) -> bool:
 
 def _as_float(frame: pd.DataFrame, name: str) -> FloatArray:
     try:
-        if any(pd.api.types.is_complex_dtype(dtype) for dtype in frame.dtypes):
-            raise TypeError("complex numbers")
+        if any(_is_no_number(dtype) for dtype in frame.dtypes):
+            raise TypeError("complex numbers, truth values, dates or lengths of time")
         return np.array(frame.to_numpy(dtype=np.float64, na_value=np.nan))
     except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
-        columns = [str(c) for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+        columns = [
+            str(c)
+            for c, kind in zip(frame.columns, frame.dtypes, strict=True)
+            if not pd.api.types.is_numeric_dtype(kind) or _is_no_number(kind)
+        ]
         raise DataError(
             f"{name} has columns that are not numbers: {columns[:5]}; keep only prices"
         ) from error
 
 
+def _is_no_number(kind: object) -> bool:
+    types = pd.api.types
+    return (
+        types.is_complex_dtype(kind)
+        or types.is_bool_dtype(kind)
+        or types.is_timedelta64_dtype(kind)
+        or types.is_datetime64_any_dtype(kind)
+    )
+
+
+def _check_meaning(frame: pd.DataFrame, prices: FloatArray) -> None:
+    """Refuse columns that are no prices, and prices in two currencies."""
+    for place, name in enumerate(frame.columns):
+        if why := why_no_price(name, prices[:, place], frame.index):
+            raise DataError(f"column {str(name)!r} of close holds {why}, not prices; leave it out")
+    held = currencies(frame)
+    if len(kinds := sorted(set(held.values()))) > 1:
+        listed = ", ".join(f"{kind}: {next(t for t in held if held[t] == kind)} ..." for kind in kinds)
+        raise DataError(
+            f"close mixes prices in {len(kinds)} currencies ({listed}), and a return across them means "
+            "nothing; convert them by fisc.data.in_currency with rates, or keep one currency"
+        )
+
+
+def _hole(dates: pd.Index[Any], frequency: Frequency) -> str:
+    """Say where the longest step between dates is."""
+    place = int(np.argmax(np.diff(dates.to_numpy())))
+    return (
+        f"no prices from {dates[place]:%Y-%m-%d} to {dates[place + 1]:%Y-%m-%d} ({frequency.longest_gap:.0f} days), "
+        f"which counts as one period of {frequency.name} prices"
+    )
+
+
 def _check_axes(frame: pd.DataFrame) -> tuple[pd.Index[Any], tuple[str, ...]]:
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(
+            f"close has columns of {frame.columns.nlevels} levels, such as {frame.columns[0]!r}; take the closes "
+            "alone, as frame['Close'] of what yfinance returns"
+        )
     assets = tuple(str(c) for c in frame.columns)
     if len(assets) < 2:
         raise DataError(
@@ -390,16 +496,20 @@ def _check_prices(prices: FloatArray, dates: pd.Index[Any], assets: tuple[str, .
     )
 
 
-def _check_cash_rate(cash_rate: ArrayLike, n_dates: int) -> FloatArray:
+def _check_cash_rate(cash_rate: ArrayLike, dates: pd.Index[Any], frequency: Frequency) -> FloatArray:
+    n_dates = len(dates)
+    if isinstance(cash_rate, pd.Series) and not isinstance(cash_rate.index, pd.RangeIndex):
+        cash_rate = align(pd.Series(0.0, index=dates), cash_rate, ("close", "cash_rate"))
     values = check_array("cash_rate", cash_rate, what="a rate per period, or one per date", missing=True)
     if values.shape not in ((), (n_dates,)):
         raise DataError(f"cash_rate has shape {values.shape}; give one number or one per date, ({n_dates},)")
     if not (np.isfinite(values) & (values > -1)).all():
         raise DataError("cash_rate has missing or infinite values, or is at or below -100 % a period")
-    if np.abs(values).max() > _LARGE_DAILY_RATE:
+    periods = frequency.periods_per_year
+    if np.abs(values).max() > _LARGE_DAILY_RATE * max(1.0, PERIODS_PER_YEAR / periods / 4):
         warnings.warn(
-            f"cash_rate reaches {float(np.abs(values).max()):.4g} per period; it is a rate per day, not per year: "
-            "4 % a year is 1.04 ** (1 / 252) - 1",
+            f"cash_rate reaches {float(np.abs(values).max()):.4g} per period; it is a rate per period, not per year: "
+            f"4 % a year is 1.04 ** (1 / {periods:g}) - 1",
             DataWarning,
             stacklevel=3,
         )

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from fisc.core import DataError, FloatArray
+from fisc.core import DataError, FloatArray, align
 from fisc.portfolio.market import PERIODS_PER_YEAR
 
 __all__ = ["drawdown", "max_drawdown", "performance", "sharpe_ratio", "sharpe_standard_error"]
+
+_NOISE = 1e-12  # prices in binary leave returns of 1e-16 where nothing moved
 
 
 def sharpe_ratio(returns: ArrayLike, *, periods: float = PERIODS_PER_YEAR) -> Any:
@@ -28,7 +30,7 @@ def sharpe_ratio(returns: ArrayLike, *, periods: float = PERIODS_PER_YEAR) -> An
     if values.shape[-1] < 2:
         raise DataError(f"a Sharpe ratio needs at least two returns; got {values.shape[-1]}")
     mean, sd = values.mean(-1), values.std(-1, ddof=1)
-    flat = sd <= 1e-15 * np.maximum(1.0, np.abs(mean))
+    flat = sd <= _NOISE * np.maximum(1.0, np.abs(mean))
     ratio = np.where(flat, np.nan, np.sqrt(periods) * mean / np.where(flat, 1.0, sd))
     return ratio if ratio.ndim else float(ratio)
 
@@ -98,7 +100,7 @@ def performance(
         raise DataError(f"performance needs at least two returns in one dimension; got shape {net.shape}")
     if not np.isfinite(net).all():
         raise DataError("returns contain NaN or infinite values; performance needs finite returns")
-    excess = net - np.asarray(cash, dtype=np.float64)
+    excess = net - np.asarray(align(returns, cash, ("returns", "cash")), dtype=np.float64)
     wealth = np.cumprod(1 + net)
     sharpe = sharpe_ratio(excess, periods=periods)
     centred = excess - excess.mean()

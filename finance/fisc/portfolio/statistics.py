@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from fisc.core import DataError, FloatArray, renamed
+from fisc.core import DataError, FloatArray, align, renamed
 from fisc.portfolio.market import PERIODS_PER_YEAR
 from fisc.portfolio.metrics import sharpe_ratio
 
@@ -218,12 +218,14 @@ def sharpe_difference(
     level: float = 0.95,
     random_state: int = 0,
     counts: FloatArray | None = None,
+    periods: float = PERIODS_PER_YEAR,
 ) -> Interval:
     """Compare two strategies over the same periods: difference of annual Sharpe ratios.
 
     `returns` and `benchmark` (n,) are excess returns per period, paired by date; `level` is that of the
     percentile interval. The p-value is two-sided: the share of resampled differences at least as far from the
-    estimate as the estimate is from zero. `counts`, resamples drawn before, are shared between comparisons.
+    estimate as the estimate is from zero. `counts`, resamples drawn before, are shared between comparisons; `periods` a
+    year annualise.
 
     Source: Ledoit and Wolf (2008), Robust performance hypothesis testing with the Sharpe ratio,
     doi:10.1016/j.jempfin.2008.03.002 (the percentile form, stationary blocks).
@@ -235,7 +237,8 @@ def sharpe_difference(
     >>> sharpe_difference(market + 0.002, market).low > 0
     True
     """
-    first, second = np.asarray(returns, dtype=np.float64), np.asarray(benchmark, dtype=np.float64)
+    second = np.asarray(align(returns, benchmark, ("returns", "benchmark")), dtype=np.float64)
+    first = np.asarray(returns, dtype=np.float64)
     if first.ndim != 1 or first.shape != second.shape:
         raise DataError(
             f"returns of shapes {first.shape} and {second.shape} cannot be paired; align their dates"
@@ -246,9 +249,9 @@ def sharpe_difference(
         counts = stationary_bootstrap_counts(first.size, block=block, draws=draws, random_state=random_state)
     pair = np.column_stack([first, second])
     n = first.size
-    ratios = math.sqrt(PERIODS_PER_YEAR) * _sharpe_of_sums(counts @ pair, counts @ pair**2, n)
+    ratios = math.sqrt(periods) * _sharpe_of_sums(counts @ pair, counts @ pair**2, n)
     differences = ratios[:, 0] - ratios[:, 1]
-    estimate = float(sharpe_ratio(first) - sharpe_ratio(second))
+    estimate = float(sharpe_ratio(first, periods=periods) - sharpe_ratio(second, periods=periods))
     low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
     extreme = int((np.abs(differences - differences.mean()) >= abs(estimate)).sum())
     return Interval(estimate, float(low), float(high), (extreme + 1) / (len(differences) + 1), level)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
+import pandas as pd
 import typer
 
 import fisc.data
 import fisc.portfolio as pf
 from fisc.cli.output import Csv, Html, Jobs, Json, Out, RandomState, deliver, print_json, show_frame
 from fisc.cli.terminal import console
-from fisc.core import DataError
+from fisc.core import DataError, read_date, read_dates, read_numbers
 from fisc.portfolio import options
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from fisc.portfolio.rules import Strategy, Targets
 
 app = typer.Typer(
@@ -39,17 +39,30 @@ Cost = Annotated[
 Lag = Annotated[int, typer.Option("--lag", help="Closes between decision and trade.")]
 Start = Annotated[str | None, typer.Option("--from", help="First date of prices to use.")]
 End = Annotated[str | None, typer.Option("--to", help="Last date of prices to use.")]
+Periods = Annotated[
+    float | None,
+    typer.Option("--periods-per-year", help="By which results are annualised; by default told by the dates."),
+]
 
 
-def _market(prices: str, start: str | None, end: str | None) -> pf.Market:
+def _market(
+    prices: str, start: str | None, end: str | None, periods_per_year: float | None = None
+) -> pf.Market:
     """Load prices by name or from a file and cut them to the dates asked for."""
     frame = fisc.data.load_sp500() if prices == "sp500" else fisc.data.read_prices(prices)
-    cut = frame.loc[start:end]
+    cut = frame.loc[_bound("--from", start) : _bound("--to", end)]
     if len(cut) < 2:
         raise DataError(
             f"{prices} has {len(cut)} dates from {start} to {end}; it spans {frame.index[0]} to {frame.index[-1]}"
         )
-    return pf.Market.from_prices(cut)
+    return pf.Market.from_prices(cut, periods_per_year=periods_per_year)
+
+
+def _bound(name: str, day: str | None) -> str | pd.Timestamp | None:
+    """Return a day; a year or a month stays text, which pandas takes for the whole of it."""
+    if day is None or re.fullmatch(r"\d{4}(-\d{2})?", day):
+        return day
+    return pd.Timestamp(read_date(name, day))
 
 
 @app.command()
@@ -122,13 +135,14 @@ def evaluate(
     ] = None,
     start: Start = None,
     end: End = None,
+    periods_per_year: Periods = None,
     out: Out = None,
     html: Html = None,
     csv: Csv = None,
     as_json: Json = False,
 ) -> None:
     """Compare strategies out of sample, walking forward, with intervals and a verdict."""
-    market = _market(prices, start, end)
+    market = _market(prices, start, end, periods_per_year)
     names = models or [*pf.baselines.NAMES, "learned"]
     chosen: dict[str, Strategy | pf.RLPortfolio] = {
         name: pf.baselines.get(name) for name in names if name != "learned"
@@ -207,6 +221,7 @@ def backtest(
     ] = None,
     start: Start = None,
     end: End = None,
+    periods_per_year: Periods = None,
     out: Out = None,
     html: Html = None,
     csv: Csv = None,
@@ -215,7 +230,7 @@ def backtest(
     """Run one rule, one trained agent or one table of weights through a market, net of costs."""
     if sum(given is not None for given in (rule, model, weights)) != 1:
         raise DataError("give exactly one of --rule, --model and --weights")
-    market = _market(prices, start, end)
+    market = _market(prices, start, end, periods_per_year)
     begin = None if first is None else market.row(first)
     targets: Targets
     if rule is not None:
@@ -236,8 +251,19 @@ def backtest(
 
 
 def _weights(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
     if not path.is_file():
         raise DataError(f"there is no file {path}; give a CSV of target weights by date")
-    return pd.read_csv(path, index_col=0, parse_dates=True)
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read as CSV ({str(error)[:120]}); give target weights by date"
+        ) from error
+    days = read_dates(table.iloc[:, 0], where=path.name)
+    return pd.DataFrame(
+        {
+            name: read_numbers(table[name], f"{path.name}, column {name!r}").to_numpy()
+            for name in table.columns[1:]
+        },
+        index=pd.DatetimeIndex(days, name="date"),
+    )

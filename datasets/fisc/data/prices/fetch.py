@@ -9,6 +9,7 @@ from typing import Literal, Unpack, overload
 
 import pandas as pd
 
+from fisc.core.dates import read_date
 from fisc.core.errors import DataError, OptionError, check_option
 from fisc.data.prices.cache import PriceCache
 from fisc.data.prices.checks import assemble
@@ -16,7 +17,7 @@ from fisc.data.prices.collect import Collector, report
 from fisc.data.prices.file_source import FileSource
 from fisc.data.prices.options import PRICES, Adjustment, Calendar, PriceField, Shape, ShapeOptions
 from fisc.data.prices.price_set import PriceSet
-from fisc.data.prices.raw import RawPrices, no_events, parse_day, set_aside
+from fisc.data.prices.raw import RawPrices, no_events, set_aside
 from fisc.data.prices.sources import EVENT_KINDS, PriceSource
 from fisc.data.prices.yahoo import RetryPolicy, YahooSource
 
@@ -156,10 +157,10 @@ def fetch_prices(
     """
     names = _tickers(tickers)
     clock = now or (lambda: dt.datetime.now(dt.UTC))
-    first = parse_day("start", start)
+    first = read_date("start", start)
     # the furthest any place on earth has come is UTC+14, so no exchange is past this day
     newest = (clock() + dt.timedelta(hours=14)).date() - dt.timedelta(days=1)
-    last = newest if end is None else min(parse_day("end", end), newest)
+    last = newest if end is None else min(read_date("end", end), newest)
     if first > last:
         raise DataError(
             f"start={first} is after the last day that can be had, {last}; "

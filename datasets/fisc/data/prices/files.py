@@ -12,15 +12,18 @@ import numpy as np
 import pandas as pd
 
 from fisc.core.arguments import check_is
+from fisc.core.dates import read_date, read_dates
 from fisc.core.errors import DataError, check_option, nearest
 from fisc.core.frames import TableLike, as_frame
+from fisc.core.numbers import read_numbers
+from fisc.core.suspects import why_no_price
 from fisc.data.prices.checks import assemble
 from fisc.data.prices.columns import Layout, find_layout
-from fisc.data.prices.dates import parse_dates, parse_numbers
 from fisc.data.prices.options import (
     PRICES,
     Adjustment,
     Calendar,
+    Decimal,
     FileOptions,
     OnBad,
     OnDuplicates,
@@ -29,7 +32,7 @@ from fisc.data.prices.options import (
     Shape,
 )
 from fisc.data.prices.price_set import PriceSet
-from fisc.data.prices.raw import RawPrices, bad_bars, parse_day, set_aside
+from fisc.data.prices.raw import RawPrices, bad_bars, set_aside
 from fisc.data.prices.sources import EVENT_KINDS
 from fisc.data.prices.tables import index_to_columns, read_table
 
@@ -62,6 +65,7 @@ def read_prices(
     on_duplicates: OnDuplicates = "raise",
     columns: Mapping[str, str] | None = None,
     date_format: str | None = None,
+    decimal: Decimal | None = None,
     name: str | None = None,
     encoding: str = "utf-8-sig",
     full: bool = False,
@@ -100,6 +104,8 @@ def read_prices(
         ``adj_close``, ``volume``, ``dividends``, ``splits``, where they do not tell themselves.
     date_format : str, optional
         A format of `strptime`, such as ``"%d/%m/%Y"``.
+    decimal : {".", ","}, optional
+        The sign before the decimals of a text file, where its numbers do not tell ("1.234").
     name : str, optional
         Ticker of a file with the bars of a single asset; the file's name by default.
     encoding : str
@@ -149,6 +155,7 @@ def read_prices(
         on_duplicates=on_duplicates,
         columns=columns,
         date_format=date_format,
+        decimal=decimal,
         name=name,
         encoding=encoding,
     )
@@ -175,6 +182,7 @@ def read_raw(
     on_duplicates: OnDuplicates = "raise",
     columns: Mapping[str, str] | None = None,
     date_format: str | None = None,
+    decimal: Decimal | None = None,
     name: str | None = None,
     encoding: str = "utf-8-sig",
 ) -> RawPrices:
@@ -186,28 +194,30 @@ def read_raw(
         raise DataError(
             f"columns is of type {type(columns).__name__}; give a mapping such as {{'Day': 'date'}}"
         )
+    if decimal is not None:
+        check_option("decimal", decimal, get_args(Decimal))
     check_option("on_bad", on_bad, get_args(OnBad))
     check_option("on_duplicates", on_duplicates, get_args(OnDuplicates))
     wanted = _wanted(tickers)
     where = _where(path)
     if isinstance(path, str | os.PathLike):
-        table, decimal = read_table(Path(path), encoding)
+        table, sign = read_table(Path(path), encoding, decimal)
     else:
-        table, decimal = index_to_columns(_table(path)), "."
+        table, sign = index_to_columns(_table(path)), decimal or "."
     layout = find_layout(table, columns, where)
     if not len(table):
         raise DataError(f"{where}: a header and no rows; expected prices")
-    days = parse_dates(table[layout.date], date_format, where)
+    days = read_dates(table[layout.date], where=where, date_format=date_format)
     raw = RawPrices()
     if layout.kind == "wide":
         known = list(dict.fromkeys(ticker for _, _, ticker in layout.cells))
         _check_tickers(wanted, known, where)
         if wanted is not None:  # other columns may hold anything
             layout = dataclasses.replace(layout, cells=tuple(c for c in layout.cells if c[2] in wanted))
-        _read_wide(raw, table, layout, days, on_duplicates, where, decimal)
+        _read_wide(raw, table, layout, days, on_duplicates, where, sign)
     else:
         alone = name or where.split(".")[0] or where
-        _read_rows(raw, table, layout, days, on_duplicates, alone, where, decimal)
+        _read_rows(raw, table, layout, days, on_duplicates, alone, where, sign)
     _select(raw, wanted, start, end, where)
     _check_values(raw, on_bad, where)
     return raw
@@ -246,8 +256,13 @@ def _read_wide(
     """Read a table with a column a ticker (and field)."""
     by_field: dict[str, dict[str, pd.Series]] = {}
     for column, field, ticker in layout.cells:
-        numbers = parse_numbers(table[column], f"{where}, column {_named(column)}", decimal=decimal)
+        numbers = read_numbers(table[column], f"{where}, column {_named(column)}", decimal=decimal)
+        if field == "close" and (why := why_no_price(column, numbers.to_numpy(), pd.DatetimeIndex(days))):
+            _set_column_aside(raw, column, why, where)
+            continue
         by_field.setdefault(field, {})[ticker] = numbers
+    if not by_field:
+        raise DataError(f"{where}: no column holds prices; {'; '.join(raw.warn)}")
     joined = pd.concat({key: pd.DataFrame(series) for key, series in by_field.items()}, axis=1)
     joined.index = pd.DatetimeIndex(days, name="date")
     joined = _one_row_a_day(raw, joined, on_duplicates, where, "")
@@ -258,6 +273,17 @@ def _read_wide(
             _add_events(raw, frame, field)
         else:
             raw.fields[field] = frame
+
+
+def _set_column_aside(raw: RawPrices, column: object, why: str, where: str) -> None:
+    """Leave out row numbers that a program wrote beside the table, and refuse whatever else is no price."""
+    if why == "row numbers":
+        raw.count("row_numbers", 1, f"column {_named(column)} holds row numbers and is left out", loud=True)
+        return
+    raise DataError(
+        f"{where}: column {_named(column)} holds {why}, not prices; leave it out of the file, or pass tickers= to "
+        "read the others only"
+    )
 
 
 def _read_rows(
@@ -272,7 +298,7 @@ def _read_rows(
 ) -> None:
     """Read a table with a row a day (and ticker)."""
     fields = {
-        field: parse_numbers(table[column], f"{where}, column {column!r}", decimal=decimal)
+        field: read_numbers(table[column], f"{where}, column {column!r}", decimal=decimal)
         for field, column in layout.fields.items()
     }
     rows = pd.DataFrame(fields)
@@ -393,8 +419,8 @@ def _select(raw: RawPrices, tickers: Sequence[str] | None, start: object, end: o
     if tickers is not None:
         _check_tickers(tickers, list(raw.main.columns), where)
         raw.fields = {name: frame.reindex(columns=list(tickers)) for name, frame in raw.fields.items()}
-    first = None if start is None else pd.Timestamp(parse_day("start", start))
-    last = None if end is None else pd.Timestamp(parse_day("end", end))
+    first = None if start is None else pd.Timestamp(read_date("start", start))
+    last = None if end is None else pd.Timestamp(read_date("end", end))
     if first is not None or last is not None:
         days = next(iter(raw.fields.values())).index
         raw.fields = {name: frame.loc[first:last] for name, frame in raw.fields.items()}

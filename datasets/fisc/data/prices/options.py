@@ -16,6 +16,7 @@ __all__ = [
     "PRICES",
     "Adjustment",
     "Calendar",
+    "Decimal",
     "FileOptions",
     "OnBad",
     "OnDuplicates",
@@ -30,6 +31,7 @@ Adjustment = Literal["total", "splits", "none"]
 Calendar = Literal["union", "intersection"]
 OnBad = Literal["raise", "missing"]
 OnDuplicates = Literal["raise", "first", "last"]
+Decimal = Literal[".", ","]
 
 PRICES: tuple[str, ...] = get_args(PriceField)
 FIELDS = (*PRICES, "volume")
@@ -47,6 +49,7 @@ class FileOptions(TypedDict, total=False):
     on_duplicates: OnDuplicates
     columns: Mapping[str, str] | None
     date_format: str | None
+    decimal: Decimal | None
     name: str | None
     encoding: str
 

@@ -21,7 +21,15 @@ from fisc.core.result import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PriceSet", "PriceState", "price_states", "price_status", "tradable"]
+__all__ = [
+    "PriceSet",
+    "PriceState",
+    "carries_states",
+    "currencies",
+    "price_states",
+    "price_status",
+    "tradable",
+]
 
 # One JSON text and not an object: pandas copies attrs deeply on most operations, compares
 # them in concat, and writes them to Parquet as JSON. A text is safe and cheap in all three.
@@ -258,6 +266,40 @@ def tradable(frame: TableLike) -> pd.DataFrame:
     [False, True, True]
     """
     return price_states(frame) == PriceState.TRADED
+
+
+def carries_states(frame: pd.DataFrame) -> bool:
+    """Tell whether a frame still carries what `read_prices` or `fetch_prices` know of its cells.
+
+    Examples
+    --------
+    >>> carries_states(pd.DataFrame({"A": [1.0]}))
+    False
+    """
+    return _KEY in frame.attrs
+
+
+def currencies(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the currency of each column for which one is known.
+
+    Examples
+    --------
+    >>> currencies(pd.DataFrame({"A": [1.0]}))
+    {}
+    """
+    if _KEY not in frame.attrs:
+        return {}
+    known = {str(row["ticker"]): row.get("currency") for row in json.loads(frame.attrs[_KEY])["status"]}
+    return {str(name): str(known[str(name)]) for name in frame.columns if known.get(str(name))}
+
+
+def with_currency(frame: pd.DataFrame, currency: str) -> pd.DataFrame:
+    """Return the frame with one currency written down for all columns."""
+    held = json.loads(frame.attrs[_KEY])
+    for row in held["status"]:
+        row["currency"] = currency
+    frame.attrs[_KEY] = json.dumps(held)
+    return frame
 
 
 def price_status(frame: TableLike) -> pd.DataFrame:

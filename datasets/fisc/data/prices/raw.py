@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 
 import numpy as np
 import pandas as pd
 
-from fisc.core.errors import DataError
 from fisc.data.prices.price_set import EVENT_COLUMNS
 
-__all__ = ["RawPrices", "bad_bars", "no_events", "parse_day", "set_aside"]
+__all__ = ["RawPrices", "bad_bars", "no_events", "set_aside"]
 
 
 def no_events() -> pd.DataFrame:
@@ -49,26 +47,6 @@ class RawPrices:
             self.notes.append(f"{words}: {number}")
             if loud:
                 self.warn.append(f"{words}: {number}")
-
-
-def parse_day(name: str, value: object) -> dt.date:
-    """Read an argument that names a day, without guessing.
-
-    Examples
-    --------
-    >>> parse_day("start", "2024-01-31")
-    datetime.date(2024, 1, 31)
-    """
-    try:
-        if isinstance(value, str):
-            return dt.datetime.fromisoformat(value.strip()).date()
-        if isinstance(value, (dt.datetime, np.datetime64)) and not pd.isna(value):
-            return pd.Timestamp(value).date()
-    except ValueError:
-        pass  # said below, with what was expected
-    if type(value) is dt.date:
-        return value
-    raise DataError(f"{name}={value!r} is not a day; give a date or text such as '2024-01-31'")
 
 
 def bad_bars(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
+import csv
 import io
-import zlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +12,29 @@ import pandas as pd
 import pyarrow as pa
 
 from fisc.core.errors import CorruptFileError, DataError, nearest
+from fisc.core.files import read_bytes
+from fisc.core.numbers import decimal_sign
+from fisc.data.prices.options import Decimal
 
 __all__ = ["csv_dialect", "index_to_columns", "read_table"]
 
 _SEPARATORS = (",", ";", "\t", "|")
+_LOOKED_AT = 60  # lines that say how a table is written
+_FEW_LINES = 3
 
 
-def read_table(file: Path, encoding: str) -> tuple[pd.DataFrame, str]:
-    """Read a file's content, whatever its name says; return the decimal sign as well."""
+def read_table(file: Path, encoding: str, decimal: Decimal | None = None) -> tuple[pd.DataFrame, str]:
+    """Read a file's content, whatever its name says; return the decimal sign as well.
+
+    `decimal` is what the user says it is, where the numbers do not tell.
+    """
     if file.is_dir():
         raise DataError(f"{file} is a folder; give a CSV or Parquet file in it")
     if not file.exists():
         others = [other.name for other in file.parent.glob("*")] if file.parent.is_dir() else []
         guess = nearest(file.name, others)
         raise DataError(f"there is no file {file}" + (f"; did you mean {guess!r}?" if guess else ""))
-    try:
-        content = file.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CorruptFileError(
-            f"{file.name} is damaged: its gzip data end early or are wrong ({error})"
-        ) from error
-    except OSError as error:
-        raise DataError(f"cannot read {file} ({error.strerror or error})") from error
+    content = read_bytes(file)
     if not content.strip():
         raise DataError(f"{file.name} is empty; expected a table of prices")
     if content[:4] == b"PAR1":
@@ -47,7 +46,7 @@ def read_table(file: Path, encoding: str) -> tuple[pd.DataFrame, str]:
     ):
         if content.startswith(magic):
             raise DataError(f"{file.name} is {kind}; save the table as CSV or Parquet")
-    return _csv(content, encoding, file.name)
+    return _csv(content, encoding, file.name, decimal)
 
 
 def _parquet(content: bytes, where: str) -> pd.DataFrame:
@@ -71,10 +70,12 @@ def index_to_columns(table: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
+def _csv(content: bytes, encoding: str, where: str, given: Decimal | None) -> tuple[pd.DataFrame, str]:
     """Read CSV as texts, with one or two header lines."""
     try:
-        text = content.decode(encoding)
+        # Excel's "Unicode text" begins so: a byte order mark and a letter of one byte.
+        wide = content[:2] == b"\xff\xfe" and content[3:4] == b"\0"
+        text = content.decode("utf-16" if wide else encoding)
     except (UnicodeDecodeError, LookupError) as error:
         raise DataError(
             f"{where} is not text in {encoding} ({error}); pass encoding= (such as 'cp1252'), "
@@ -85,7 +86,8 @@ def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
             f"{where} is a web page, XML or JSON, not a table (it begins {text.lstrip()[:30]!r}); was the "
             "download refused? Save the table itself as CSV"
         )
-    separator, head = _separator(text)
+    text, separator = _table_of(text)
+    head = text.lstrip("\r\n").splitlines()[0]
     if not head.count(separator):
         raise DataError(
             f"{where}: one column only (its first line is {head[:60]!r}); expected columns separated by "
@@ -115,6 +117,11 @@ def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
     second = str(lines.iloc[1, 0]).strip().lower() if len(lines) > 1 else ""
     if {first, second} == {"price", "ticker"}:
         return _yfinance_csv(lines, header), "."
+    for name in [
+        name for place, name in enumerate(header) if not name and (lines[place].iloc[1:] == "").all()
+    ]:
+        lines = lines.drop(columns=lines.columns[header.index(name)])  # every line ends with a separator
+        header.remove(name)
     repeated = sorted({cell for cell in header if header.count(cell) > 1})
     if repeated:
         raise DataError(
@@ -122,13 +129,10 @@ def _csv(content: bytes, encoding: str, where: str) -> tuple[pd.DataFrame, str]:
         )
     table = lines.iloc[1:].reset_index(drop=True)
     table.columns = pd.Index(header, dtype=object)
-    return table, _decimal(table, separator)
-
-
-def _separator(text: str) -> tuple[str, str]:
-    """Return the sign that separates columns, and the first line."""
-    head = text.lstrip("\r\n").splitlines()[0]
-    return max(_SEPARATORS, key=head.count), head
+    if given is not None:
+        return table, given
+    cells = [table.iloc[:, place] for place in range(1, table.shape[1])]
+    return table, decimal_sign(cells, separator=separator, where=where)
 
 
 def csv_dialect(text: str) -> tuple[str, str]:
@@ -141,13 +145,15 @@ def csv_dialect(text: str) -> tuple[str, str]:
     """
     if not text.strip():
         return ",", "."
-    separator, head = _separator(text)
-    lines = [line.split(separator) for line in text.lstrip("\r\n").splitlines()[1:51]]
-    width = len(head.split(separator))
-    cells = pd.DataFrame([[cell.strip(' "') for cell in line] for line in lines if len(line) == width])
-    if separator == "," or cells.empty:
+    text, separator = _table_of(text)
+    rows = [row for row in csv.reader(text.splitlines()[:_LOOKED_AT], delimiter=separator) if row]
+    cells = pd.DataFrame([row for row in rows[1:] if len(row) == len(rows[0])])
+    try:
+        return separator, decimal_sign(
+            [cells[column] for column in cells], separator=separator, where="the file"
+        )
+    except DataError:  # either will do; a reader of numbers refuses what does not fit
         return separator, "."
-    return separator, _decimal(cells.assign(first="")[["first", *cells.columns]], separator)
 
 
 def _yfinance_csv(lines: pd.DataFrame, header: list[str]) -> pd.DataFrame:
@@ -159,11 +165,23 @@ def _yfinance_csv(lines: pd.DataFrame, header: list[str]) -> pd.DataFrame:
     return table
 
 
-def _decimal(table: pd.DataFrame, separator: str) -> str:
-    """Say which decimal sign a table uses: a comma is possible only if it separates nothing."""
-    if separator == ",":
-        return "."
-    cells = pd.concat([table[column].head(50) for column in table.columns[1:]]).astype("str").str.strip()
-    commas = cells.str.fullmatch(r"[-+]?[\d.]*,\d+").sum()
-    points = cells.str.fullmatch(r"[-+]?[\d,]*\.\d+").sum()
-    return "," if commas > points else "."
+def _table_of(text: str) -> tuple[str, str]:
+    """Return the table in a text, and its separator: Excel's "sep=;" and lines about it above are left out."""
+    lines = text.lstrip("\r\n").splitlines(keepends=True)
+    declared = re.fullmatch(r'"?sep=(.)"?', lines[0].strip(), re.IGNORECASE)
+    if declared:
+        lines = lines[1:] or [""]
+    body = [line for line in lines[:_LOOKED_AT] if line.strip()]
+    # The separator is the one that most lines hold equally often; a decimal comma is not in the header.
+    separator = max(_SEPARATORS, key=lambda mark: (body[0].count(mark) if body else 0, mark == ","))
+    if not body or not body[0].count(separator) or len(body) < _FEW_LINES:
+        separator = max(_SEPARATORS, key=lambda mark: sum(line.count(mark) > 0 for line in body))
+    if declared:
+        separator = declared[1]
+    widths = [len(row) for row in csv.reader(body, delimiter=separator)]
+    usual = max(set(widths), key=widths.count, default=1)
+    top = next((i for i, width in enumerate(widths) if width == usual), 0)
+    if usual > 1 and top and all(width < usual for width in widths[:top]):
+        start = lines.index(body[top])
+        return "".join(lines[start:]), separator
+    return "".join(lines), separator

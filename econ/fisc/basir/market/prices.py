@@ -14,12 +14,15 @@ from fisc.core import (
     DataError,
     DataWarning,
     FloatArray,
+    NotDatesError,
     TableLike,
     as_dated,
     as_frame,
     check_table,
     is_table,
     nearest,
+    read_date,
+    read_dates,
 )
 
 __all__ = ["Day", "Events", "aligned", "event_rows"]
@@ -139,13 +142,21 @@ def _listed(events: Events) -> tuple[list[object], list[bool]]:
         raise DataError(f"events is {events!r}; expected dates, or a table with a column 'date'")
     if not dates:
         raise DataError("no events were given; expected at least one date")
+    if any(isinstance(date, str) for date in dates):  # read together: one day first tells for all
+        texts = [i for i, date in enumerate(dates) if isinstance(date, str)]
+        try:
+            read = read_dates(pd.Series([dates[i] for i in texts], dtype="str"), where="events")
+        except NotDatesError:
+            return dates, evening  # the one that is no date is named below
+        for i, day in zip(texts, read, strict=True):
+            dates[i] = day
     return dates, evening
 
 
 def _as_day(given: object, days: pd.DatetimeIndex) -> Day:
     """Return an event as a day that the prices reach."""
     try:
-        day = pd.Timestamp(given)  # type: ignore[arg-type]
+        day = pd.Timestamp(read_date("an event", given) if isinstance(given, str) else given)  # type: ignore[arg-type]
         if pd.isna(day):
             raise ValueError("it is missing")
         day = day.normalize().as_unit("us")

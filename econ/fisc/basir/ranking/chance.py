@@ -11,7 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fisc.basir.options import Grade, RelevanceKind, ReturnGrade
-from fisc.core import DataError, FloatArray, check_array, check_option, check_seed, check_whole, renamed
+from fisc.core import (
+    DataError,
+    FloatArray,
+    align,
+    check_array,
+    check_option,
+    check_seed,
+    check_whole,
+    renamed,
+)
 
 __all__ = ["RELEVANCE_KINDS", "NdcgExpectation", "chance_corrected_ndcg", "gains", "ndcg", "ndcg_expectation"]
 
@@ -74,7 +83,7 @@ def ndcg(gain: npt.ArrayLike, score: npt.ArrayLike, *, k: int | None = None) -> 
     >>> round(ndcg([3, 2, 1], [0.1, 0.2, 0.3]), 4)
     0.79
     """
-    g, s = _checked(gain, score)
+    g, s = _checked(gain, align(gain, score, ("gain", "score")))
     d = _discounts(len(g), k)
     order = np.argsort(-s, kind="stable")
     _, group, counts = np.unique(-s[order], return_inverse=True, return_counts=True)
@@ -101,6 +110,8 @@ def gains(relevance: npt.ArrayLike, relevance_kind: RelevanceKind) -> FloatArray
         - "positive_part": gain = max(return, 0).
         - "quintile": grade 0..4 by fifths of the list, gain = 2^grade - 1.
         - "top_decile": 1 for the best tenth (at least one item), else 0.
+
+        Equal returns share the mean gain of their places, so that the order of the rows does not count.
 
     Returns
     -------
@@ -143,26 +154,30 @@ def gains(relevance: npt.ArrayLike, relevance_kind: RelevanceKind) -> FloatArray
 def _from_returns(r: FloatArray, kind: RelevanceKind) -> FloatArray:
     """Return the gains that one of the kinds for returns gives; see `gains`."""
     n = len(r)
-    position = np.empty(n)
-    position[np.argsort(r, kind="stable")] = np.arange(n)
     if kind == "price_ratio":
         if (r <= -1).any():
             raise DataError(
                 f"returns must be fractions above -1, the least is {r.min():g}; 0.01 is one per cent"
             )
         return 1.0 + r
-    if kind == "rank":
-        return position + 1.0
-    if kind == "rank_exponential":
-        return np.exp2(position + 1.0) - 1.0
     if kind == "minmax":
         span = float(r.max() - r.min())
         return (r - r.min()) / span if span > 0 else np.ones(n)
     if kind == "positive_part":
         return np.maximum(r, 0.0)
-    if kind == "quintile":
-        return np.exp2(np.floor(5 * position / n)) - 1.0
-    return (position >= n - max(1, n // 10)).astype(float)
+    place = np.arange(n)
+    by_place: dict[str, FloatArray] = {
+        "rank": place + 1.0,
+        "rank_exponential": np.exp2(place + 1.0) - 1.0,
+        "quintile": np.exp2(np.floor(5 * place / n)) - 1.0,
+        "top_decile": (place >= n - max(1, n // 10)).astype(float),
+    }
+    # Equal returns share the mean gain of their places: what they earn over all orders of the rows.
+    _, group, counts = np.unique(r, return_inverse=True, return_counts=True)
+    gain = np.empty(n)
+    gain[np.argsort(r, kind="stable")] = by_place[kind]
+    shared: FloatArray = (np.bincount(group, weights=gain) / counts)[group]
+    return shared
 
 
 @renamed(seed="random_state")
@@ -237,7 +252,7 @@ def chance_corrected_ndcg(
     relevance : array_like, shape (n,)
         Grades, or returns as fractions; see `gains`.
     score : array_like, shape (n,)
-        Higher means ranked earlier.
+        Higher means ranked earlier. Two Series are paired by their labels.
     relevance_kind : str
         How relevance becomes gain; mandatory, without a default.
     k : int, optional
@@ -258,8 +273,8 @@ def chance_corrected_ndcg(
     >>> chance_corrected_ndcg([0.02, -0.01, 0.01], [3, 1, 2], relevance_kind="price_ratio")
     1.0
     """
-    g, s = _checked(gains(relevance, relevance_kind), score)
-    if np.ptp(g) == 0:
+    g, s = _checked(gains(relevance, relevance_kind), align(relevance, score, ("relevance", "score")))
+    if np.ptp(g) <= 1e-12 * float(np.abs(g).max()):
         raise DataError(
             f"all {len(g)} gains are equal ({g[0]:g}), so every ranking is perfect and skill is undefined; "
             "check the relevance, or choose another relevance_kind"

@@ -22,6 +22,7 @@ from fisc.core import (
     FloatArray,
     Provenance,
     TableLike,
+    align,
     as_dated,
     as_frame,
     check_array,
@@ -211,6 +212,9 @@ def _groups(
         y = out.loc[shared[0], shared[1]].to_numpy(dtype=float)
         s = said.loc[shared[0], shared[1]].to_numpy(dtype=float)
         return {name: (y[i], s[i]) for i, name in enumerate(budget_names(shared[0]))}, int(y.size)
+    if isinstance(budgets, pd.Series):
+        budgets = align(returns, budgets, ("returns", "budgets"))
+    scores = align(returns, scores, ("returns", "scores"))
     y = check_array("returns", returns, what="one return for each item", missing=True)
     s = check_array("scores", scores, what="one score for each item", missing=True)
     if y.ndim != 1 or y.shape != s.shape:
@@ -252,10 +256,9 @@ def _one_budget(
         "kendall_tau": float(stats.kendalltau(y, s).statistic) if moved else 0.0,
         "spearman": float(stats.spearmanr(y, s).statistic) if moved else 0.0,
     }
-    by_score, by_return = np.argsort(-s, kind="stable"), np.argsort(-y, kind="stable")
     for k in ks:
         if k < n:
-            row[f"precision_{k}"] = len(set(by_score[:k]) & set(by_return[:k])) / k
+            row[f"precision_{k}"] = float(_in_first(-s, k) @ _in_first(-y, k)) / k
             row[f"precision_{k}_chance"] = k / n
     called = s != 0
     row["sign_accuracy"] = (
@@ -267,8 +270,15 @@ def _one_budget(
     )
     row["sign_accuracy_chance"] = float(up * said_up + (1 - up) * (1 - said_up))
     width = max(1, min(ends, n // 3))
-    row["long_short_pct"] = 100 * float(y[by_score[:width]].mean() - y[by_score[-width:]].mean())
+    row["long_short_pct"] = 100 * float((_in_first(-s, width) - _in_first(s, width)) @ y) / width
     return row
+
+
+def _in_first(values: FloatArray, k: int) -> FloatArray:
+    """Return for each item (n,) how probably it is among the k least, ties broken at random."""
+    edge = np.partition(values, k - 1)[k - 1]
+    below, at = values < edge, values == edge
+    return below + at * ((k - int(below.sum())) / int(at.sum()))
 
 
 def _table(by_budget: pd.DataFrame, ks: tuple[int, ...], draws: int, random_state: int) -> pd.DataFrame:
@@ -284,11 +294,9 @@ def _table(by_budget: pd.DataFrame, ks: tuple[int, ...], draws: int, random_stat
     for name in names:
         values = by_budget[name].to_numpy(dtype=float)
         known = np.isfinite(values)
-        if not known.any():
-            continue
-        mean = float(values[known].mean())
         low = high = float("nan")
-        if n > 1:
+        mean = float(values[known].mean()) if known.any() else float("nan")
+        if n > 1 and known.any():
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
                 low, high = np.nanquantile(np.nanmean(values[picks], axis=1), [0.025, 0.975])

@@ -21,6 +21,7 @@ from fisc.core import (
     check_number,
     check_table,
     check_whole,
+    read_day_list,
 )
 from fisc.data import load_budget_attention, load_budget_returns
 
@@ -109,7 +110,7 @@ def ranking_signals(
             f"market={market!r} is not a column of prices ({', '.join(map(str, closes.columns[:8]))})"
         )
     wanted = (
-        pd.DatetimeIndex([pd.Timestamp(b) for b in budgets])
+        pd.DatetimeIndex(read_day_list("budgets", list(budgets)))
         if budgets is not None
         else past.index.get_level_values(0).unique()
     )

@@ -19,6 +19,7 @@ from fisc.basir.text.stance import find_stance
 from fisc.basir.text.tables import as_texts
 from fisc.core import (
     DataError,
+    NotDatesError,
     Provenance,
     TableLike,
     as_dated,
@@ -28,6 +29,7 @@ from fisc.core import (
     check_table,
     check_whole,
     is_table,
+    read_day_list,
     record,
 )
 from fisc.report import Figure, Result, Section, Table
@@ -274,10 +276,8 @@ def _texts(speeches: TableLike | Mapping[Day, TableLike | str]) -> dict[str, lis
     """Return the paragraphs of each speech, by date in order of time."""
     if isinstance(speeches, Mapping):
         grouped = {
-            _day(day): [said]
-            if isinstance(said, str)
-            else list(as_texts(f"the speech of {day}", said)["text"])
-            for day, said in speeches.items()
+            day: [said] if isinstance(said, str) else list(as_texts(f"the speech of {day}", said)["text"])
+            for day, said in zip(_days(list(speeches)), speeches.values(), strict=True)
         }
     elif is_table(speeches):
         frame = as_frame("speeches", speeches)
@@ -287,7 +287,7 @@ def _texts(speeches: TableLike | Mapping[Day, TableLike | str]) -> dict[str, lis
                 f"speeches lacks {' and '.join(missing)}; expected columns date and text, "
                 "or a mapping of dates to speeches: attention({date: read_speech(path)})"
             )
-        days = frame["date"].map(_day)
+        days = pd.Series(_days(frame["date"].tolist()), index=frame.index)
         grouped = {str(day): list(rows["text"]) for day, rows in frame.groupby(days, sort=True)}
     else:
         raise DataError(
@@ -298,9 +298,10 @@ def _texts(speeches: TableLike | Mapping[Day, TableLike | str]) -> dict[str, lis
     return dict(sorted(grouped.items()))
 
 
-def _day(given: Day) -> str:
-    """Return a date as ``YYYY-MM-DD``; a whole number is a year."""
+def _days(given: Sequence[Day]) -> list[str]:
+    """Return dates as ``YYYY-MM-DD``, read together; a whole number is a year."""
+    years = [f"{day}-01-01" if isinstance(day, int) and 1000 <= day <= 9999 else day for day in given]
     try:
-        return str(pd.Timestamp(str(given)).date())
-    except ValueError as error:
-        raise DataError(f"{given!r:.60} is not the date of a speech: {error}") from error
+        return [str(day) for day in read_day_list("the date of a speech", years)]
+    except NotDatesError as error:
+        raise DataError(f"{list(given)[:3]!r:.60} are not the dates of speeches: {error}") from error

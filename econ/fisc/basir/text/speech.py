@@ -5,22 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import io
 import re
-import urllib.error
-import urllib.request
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fisc.basir.text.language import share_of_english
 from fisc.basir.text.paragraphs import PAGE_END, split_paragraphs
-from fisc.core import DataError, DataWarning, OfflineError, attach, offline, record, require
+from fisc.core import DataError, DataWarning, attach, read_bytes, read_date, record, require, scrubbed
+from fisc.data import get_url
 
-__all__ = ["download", "opening", "read_speech", "stated_budget_year"]
+if TYPE_CHECKING:
+    import pypdf
+
+__all__ = ["opening", "read_speech", "stated_budget_year"]
 
 LEAST_SPEECH_WORDS = 50
 MAX_BYTES = 100_000_000
+MAX_PAGE_BYTES = 5_000_000
 _DATE_IN_NAME = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _PAGE_BREAK = "\x0c"
 _PAGE_NUMBER = re.compile(r"\W*(?:page\s*)?\(?(?:\d{1,3}|[ivx]{1,5})\)?\W*", re.IGNORECASE)
@@ -141,7 +145,7 @@ def _content(source: str | Path | bytes) -> tuple[bytes, str]:
         return bytes(source), "the given bytes"
     text = str(source)
     if text.startswith(("http://", "https://")):
-        return download(text), text
+        return get_url(text, most=MAX_BYTES), scrubbed(text)
     path = Path(text)
     if not path.exists():
         long = len(text.split()) > 20
@@ -154,34 +158,7 @@ def _content(source: str | Path | bytes) -> tuple[bytes, str]:
         raise DataError(
             f"{path} is a folder; give one speech, or build the folder with: fisc data build budget-speeches"
         )
-    return path.read_bytes(), path.name
-
-
-def download(address: str) -> bytes:
-    """Fetch what stands at an http(s) address.
-
-    Raises
-    ------
-    OfflineError
-        If it cannot be reached, or FISC_OFFLINE is set.
-    DataError
-        If the server answers with an error, or with more than 100 MB.
-    """
-    if offline():
-        raise OfflineError(f"FISC_OFFLINE is set, so {address} is not fetched; give a local file")
-    request = urllib.request.Request(address, headers={"User-Agent": "fisc"})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            content: bytes = answer.read(MAX_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        raise DataError(f"{address} answers {error.code} {error.reason}; check the address") from error
-    except (urllib.error.URLError, OSError) as error:
-        raise OfflineError(
-            f"{address} cannot be reached: {getattr(error, 'reason', error)}; give a local file"
-        ) from error
-    if len(content) > MAX_BYTES:
-        raise DataError(f"{address} is larger than {MAX_BYTES // 1_000_000} MB; that is not one speech")
-    return content
+    return read_bytes(path, most=MAX_BYTES), path.name
 
 
 def _day(date: str | dt.date | None, name: str) -> dt.date | None:
@@ -190,14 +167,7 @@ def _day(date: str | dt.date | None, name: str) -> dt.date | None:
         if match is None:
             return None
         date = match.group()
-    if isinstance(date, dt.datetime):
-        return date.date()
-    if isinstance(date, dt.date):
-        return date
-    try:
-        return dt.date.fromisoformat(str(date)[:10])
-    except ValueError as error:
-        raise DataError(f"date={date!r} is not a day; write it as YYYY-MM-DD") from error
+    return read_date("date", date)
 
 
 def _pages(content: bytes, name: str) -> list[str]:
@@ -236,7 +206,7 @@ def _pdf_pages(content: bytes, name: str) -> list[str]:
         reader = pypdf.PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
             raise DataError(f"{name} is encrypted and needs a password; save it without one first")
-        pages = [page.extract_text() or "" for page in reader.pages]
+        pages = [_page_text(page, name) for page in reader.pages]
     except (PyPdfError, DependencyError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, DataError):
             raise
@@ -247,6 +217,17 @@ def _pdf_pages(content: bytes, name: str) -> list[str]:
             f"ocrmypdf in.pdf out.pdf)"
         )
     return _without_running_lines(pages)
+
+
+def _page_text(page: pypdf.PageObject, name: str) -> str:
+    """Return the text of a page; instructions of megabytes are a drawing, or meant to keep a reader busy."""
+    contents = page.get_contents()
+    size = 0 if contents is None else len(contents.get_data())
+    if size > MAX_PAGE_BYTES:
+        raise DataError(
+            f"{name} has a page of {size // 1_000_000} MB of instructions; no page of a speech has: give its text"
+        )
+    return page.extract_text() or ""
 
 
 def _without_running_lines(pages: list[str]) -> list[str]:
