@@ -150,6 +150,11 @@ def _best(days: pd.Series[Any], where: str) -> pd.Series[Any]:
     for patterns in (*((one,) for one in _FORMATS), *_TWO_WAYS):
         ways = [_parsed(days, pattern) for pattern in patterns]
         fitting = [i for i, way in enumerate(ways) if way.notna().all()]
+        if len(fitting) > 1 and patterns[fitting[-1]].startswith(
+            "%y"
+        ):  # the year first: told by the order of days
+            ordered = [i for i in fitting if _in_order(ways[i])]
+            fitting = ordered if ordered and fitting != ordered else fitting
         whole = [ways[i] for i in fitting]
         for i, other in zip(fitting[1:], whole[1:], strict=True):
             if not whole[0].equals(other):
@@ -170,6 +175,10 @@ def _best(days: pd.Series[Any], where: str) -> pd.Series[Any]:
         starts = pd.to_datetime(quarters[0] + "-" + (quarters[1].astype(int) * 3).astype(str), format="%Y-%m")
         return starts + pd.offsets.MonthEnd(0)
     return best
+
+
+def _in_order(days: pd.Series[Any]) -> bool:
+    return bool(days.is_monotonic_increasing or days.is_monotonic_decreasing)
 
 
 def _parsed(days: pd.Series[Any], pattern: str) -> pd.Series[Any]:

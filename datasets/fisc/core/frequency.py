@@ -24,6 +24,7 @@ _KINDS = (
 )
 _TRADING_DAYS = 252.0
 _FEW = 5
+_TOO_MANY = 1.3  # holes make rows fewer than the rhythm says, nothing makes them more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,11 +97,11 @@ def frequency_of(index: pd.Index[Any]) -> Frequency:
         days = _periods_of_days(index)
         name = "daily" if days == _TRADING_DAYS else "daily (7 days)"
         return Frequency(name, days, "dates", longest, usual)
+    rate = len(steps) / float(steps.sum()) * 365.25
     for name, least, most, periods in _KINDS:
-        if least <= usual <= most:
+        if least <= usual <= most and rate < _TOO_MANY * periods:
             return Frequency(name, periods, "dates", longest, usual)
-    years = float(steps.sum()) / 365.25
-    return Frequency("irregular", round(len(steps) / years, 1), "dates", longest, usual)
+    return Frequency("irregular", round(rate, 1), "dates", longest, usual)
 
 
 def _periods_of_days(index: pd.DatetimeIndex) -> float:

@@ -19,6 +19,7 @@ _NOTHING = {
     "—", "nil",
 }  # fmt: skip
 _CURRENCY = r"(?:US\$|Rs\.?|INR|USD|EUR|GBP|[$€£₹¥])"
+_BLANK = r"[ \u00a0\u2009\u202f]"
 _SAMPLE = 2000
 
 
@@ -85,12 +86,11 @@ def _written(texts: pd.Series[Any], decimal: str) -> pd.Series[Any]:
     bare = bare.str.replace("−", "-", regex=False)
     negative = bare.str.fullmatch(r"\(.*\)")
     bare = bare.str.strip("()")
-    groups = "|".join(
-        rf"\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}" for mark in (rf"\{thousands}", r"[   ]", "['’]")
-    )
+    marks = (rf"\{thousands}", _BLANK, "['’]")
+    groups = "|".join(rf"\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}" for mark in marks)
     pattern = rf"[-+]?(?:{groups}|\d+)?(?:\{decimal}\d*)?(?:[eE][-+]?\d+)?"
     fits = bare.str.fullmatch(pattern) & bare.str.contains(r"\d")
-    plain = bare.where(fits).str.replace(rf"[\{thousands}   '’]", "", regex=True)
+    plain = bare.where(fits).str.replace(rf"[\{thousands}'’]|{_BLANK}", "", regex=True)
     read = pd.to_numeric(plain.str.replace(decimal, ".", regex=False), errors="coerce").astype("float64")
     return read.where(~negative, -read)
 
@@ -113,7 +113,9 @@ def decimal_sign(columns: Iterable[pd.Series[Any]], *, separator: str, where: st
     """
     texts = [column.dropna().astype("str").head(_SAMPLE) for column in columns]
     cells = pd.concat(texts).str.strip() if texts else pd.Series(dtype="str")
-    cells = cells[cells.str.fullmatch(rf"[-+(]?\s*(?:{_CURRENCY})?\s*[\d.,'’   ]*\d\)?(?:[eE][-+]?\d+)?")]
+    cells = cells[
+        cells.str.fullmatch(rf"[-+(]?\s*(?:{_CURRENCY})?\s*(?:[\d.,'’]|{_BLANK})*\d\)?(?:[eE][-+]?\d+)?")
+    ]
     cells = cells.str.replace(_CURRENCY, "", regex=True)
     cells = cells[cells.str.contains(r"[.,]")]
     told = {sign: _tells(cells, sign) for sign in ".,"}

@@ -53,6 +53,8 @@ from .population import load_incomes as load_incomes
 from .population import load_occupations as load_occupations
 from .prices.collect import PriceFetchError as PriceFetchError
 from .prices.currency import in_currency as in_currency
+from .prices.doctor import Examination as Examination
+from .prices.doctor import examine as examine
 from .prices.fetch import fetch_prices as fetch_prices
 from .prices.file_source import FileSource as FileSource
 from .prices.files import read_prices as read_prices

@@ -99,6 +99,21 @@ def verify(
 
 
 @app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file of prices.")],
+    as_json: Json = False,
+) -> None:
+    """Print what a price file is taken for, and what looks wrong; exit code 1 if it cannot be read."""
+    found = fisc.data.examine(file)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(found.summary())
+    if not found.readable:
+        raise typer.Exit(1)
+
+
+@app.command()
 def path(as_json: Json = False) -> None:
     """Print the folder where fisc keeps fetched data (FISC_HOME moves it)."""
     if as_json:

@@ -12,7 +12,18 @@ from fisc.core.errors import DataError, OptionError, nearest
 
 __all__ = ["ROLES", "Layout", "find_layout", "split_names"]
 
-_DATES = ("date", "datetime", "timestamp", "trade date", "trading date", "day", "time", "dt", "timestamp utc")
+_DATES = (
+    "date",
+    "dates",
+    "datetime",
+    "timestamp",
+    "trade date",
+    "trading date",
+    "day",
+    "time",
+    "dt",
+    "timestamp utc",
+)
 _TICKERS = ("ticker", "symbol", "tic", "sym", "asset", "security", "instrument", "stock", "permno", "code")
 _FIELDS = {
     "open": ("open", "open price", "opening price", "px open"),

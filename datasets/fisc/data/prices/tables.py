@@ -146,13 +146,13 @@ def csv_dialect(text: str) -> tuple[str, str]:
     if not text.strip():
         return ",", "."
     text, separator = _table_of(text)
-    rows = [row for row in csv.reader(text.splitlines()[:_LOOKED_AT], delimiter=separator) if row]
-    cells = pd.DataFrame([row for row in rows[1:] if len(row) == len(rows[0])])
     try:
+        rows = [row for row in csv.reader(text.splitlines()[:_LOOKED_AT], delimiter=separator) if row]
+        cells = pd.DataFrame([row for row in rows[1:] if len(row) == len(rows[0])])
         return separator, decimal_sign(
             [cells[column] for column in cells], separator=separator, where="the file"
         )
-    except DataError:  # either will do; a reader of numbers refuses what does not fit
+    except (DataError, csv.Error):  # either will do; a reader of numbers refuses what does not fit
         return separator, "."
 
 
@@ -178,7 +178,10 @@ def _table_of(text: str) -> tuple[str, str]:
         separator = max(_SEPARATORS, key=lambda mark: sum(line.count(mark) > 0 for line in body))
     if declared:
         separator = declared[1]
-    widths = [len(row) for row in csv.reader(body, delimiter=separator)]
+    try:
+        widths = [len(row) for row in csv.reader(body, delimiter=separator)]
+    except csv.Error:  # what is wrong is said where the whole is read
+        return "".join(lines), separator
     usual = max(set(widths), key=widths.count, default=1)
     top = next((i for i, width in enumerate(widths) if width == usual), 0)
     if usual > 1 and top and all(width < usual for width in widths[:top]):
