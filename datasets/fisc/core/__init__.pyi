@@ -1,5 +1,5 @@
 from .addresses import scrubbed as scrubbed
-from .align import align as align
+from .alignment import align as align
 from .arguments import check_array as check_array
 from .arguments import check_is as check_is
 from .arguments import check_number as check_number

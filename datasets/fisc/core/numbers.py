@@ -138,6 +138,6 @@ def _tells(cells: pd.Series[Any], sign: str) -> int:
         rf"[^{this}{other}]*{this}(?:\d{{1,2}}|\d{{4,}})(?:[)eE].*)?",  # 1.5
         rf"\D*(?:0|0\d+|\d{{4,}}){this}\d+.*",  # 0.123, 1234.567
     )
-    return (
-        int(sum(cells.str.fullmatch(pattern) for pattern in patterns).astype(bool).sum()) if len(cells) else 0
-    )
+    if not len(cells):
+        return 0
+    return int(np.logical_or.reduce([cells.str.fullmatch(pattern) for pattern in patterns]).sum())

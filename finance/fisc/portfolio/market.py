@@ -390,7 +390,7 @@ def _as_float(frame: pd.DataFrame, name: str) -> FloatArray:
         ) from error
 
 
-def _is_no_number(kind: object) -> bool:
+def _is_no_number(kind: Any) -> bool:
     types = pd.api.types
     return (
         types.is_complex_dtype(kind)

@@ -6,17 +6,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
-import pandas as pd
 import typer
 
+import fisc.core
 import fisc.data
 import fisc.portfolio as pf
 from fisc.cli.output import Csv, Html, Jobs, Json, Out, RandomState, deliver, print_json, show_frame
 from fisc.cli.terminal import console
-from fisc.core import DataError, read_date, read_dates, read_numbers
+from fisc.core import DataError
 from fisc.portfolio import options
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fisc.portfolio.rules import Strategy, Targets
 
 app = typer.Typer(
@@ -58,11 +60,11 @@ def _market(
     return pf.Market.from_prices(cut, periods_per_year=periods_per_year)
 
 
-def _bound(name: str, day: str | None) -> str | pd.Timestamp | None:
-    """Return a day; a year or a month stays text, which pandas takes for the whole of it."""
+def _bound(name: str, day: str | None) -> str | None:
+    """Return a day as YYYY-MM-DD; a year or a month stays as it is, which pandas takes for the whole of it."""
     if day is None or re.fullmatch(r"\d{4}(-\d{2})?", day):
         return day
-    return pd.Timestamp(read_date(name, day))
+    return fisc.core.read_date(name, day).isoformat()
 
 
 @app.command()
@@ -253,16 +255,18 @@ def backtest(
 def _weights(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"there is no file {path}; give a CSV of target weights by date")
+    import pandas as pd
+
     try:
         table = pd.read_csv(path, dtype=str)
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path} cannot be read as CSV ({str(error)[:120]}); give target weights by date"
         ) from error
-    days = read_dates(table.iloc[:, 0], where=path.name)
+    days = fisc.core.read_dates(table.iloc[:, 0], where=path.name)
     return pd.DataFrame(
         {
-            name: read_numbers(table[name], f"{path.name}, column {name!r}").to_numpy()
+            name: fisc.core.read_numbers(table[name], f"{path.name}, column {name!r}").to_numpy()
             for name in table.columns[1:]
         },
         index=pd.DatetimeIndex(days, name="date"),

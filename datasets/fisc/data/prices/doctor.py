@@ -142,13 +142,17 @@ def _assets(prices: PriceSet) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "rows": close.notna().sum(),
-            "first": [f"{close[name].first_valid_index():%Y-%m-%d}" for name in close],
-            "last": [f"{close[name].last_valid_index():%Y-%m-%d}" for name in close],
+            "first": [_day(close[name].first_valid_index()) for name in close],
+            "last": [_day(close[name].last_valid_index()) for name in close],
             "least": close.min(),
             "greatest": close.max(),
             "not_traded": (prices.states != PriceState.TRADED).sum(),
         }
     ).rename_axis("ticker")
+
+
+def _day(stamp: object) -> str:
+    return str(stamp)[:10]
 
 
 def _suspicions(prices: PriceSet) -> list[str]:

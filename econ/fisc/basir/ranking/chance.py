@@ -165,7 +165,7 @@ def _from_returns(r: FloatArray, kind: RelevanceKind) -> FloatArray:
         return (r - r.min()) / span if span > 0 else np.ones(n)
     if kind == "positive_part":
         return np.maximum(r, 0.0)
-    place = np.arange(n)
+    place: FloatArray = np.arange(n, dtype=np.float64)
     by_place: dict[str, FloatArray] = {
         "rank": place + 1.0,
         "rank_exponential": np.exp2(place + 1.0) - 1.0,

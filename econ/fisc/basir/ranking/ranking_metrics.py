@@ -278,7 +278,8 @@ def _in_first(values: FloatArray, k: int) -> FloatArray:
     """Return for each item (n,) how probably it is among the k least, ties broken at random."""
     edge = np.partition(values, k - 1)[k - 1]
     below, at = values < edge, values == edge
-    return below + at * ((k - int(below.sum())) / int(at.sum()))
+    chance: FloatArray = below + at * ((k - int(below.sum())) / int(at.sum()))
+    return chance
 
 
 def _table(by_budget: pd.DataFrame, ks: tuple[int, ...], draws: int, random_state: int) -> pd.DataFrame:

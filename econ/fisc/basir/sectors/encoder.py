@@ -132,8 +132,8 @@ def _batches(order: IntArray, lengths: list[int]) -> list[list[int]]:
 def load_encoder(name: str | None = None) -> Encoder:
     """Load a sentence model by its sentence-transformers name or from a folder.
 
-    By default ``all-MiniLM-L6-v2``: from the local cache of the hub, from the hub if it can be reached,
-    otherwise from the ``minilm`` extra, which ships the same weights.
+    By default ``all-MiniLM-L6-v2``: from the local cache of the hub, from the ``minilm`` extra, which ships the
+    same weights, and only without both from the hub.
 
     Raises
     ------
@@ -146,12 +146,12 @@ def load_encoder(name: str | None = None) -> Encoder:
     transformers = require("sentence_transformers", extra="basir")
     if name is not None:
         return Encoder(_load(transformers, str(name)), str(name))
-    try:
+    packaged = _packaged_path()
+    if packaged is None:
         return Encoder(_load(transformers, DEFAULT_MODEL), DEFAULT_MODEL)
-    except OfflineError:
-        packaged = _packaged_path()
-        if packaged is None:
-            raise
+    try:
+        return Encoder(_quiet(transformers, DEFAULT_MODEL, local=True), DEFAULT_MODEL)
+    except (OSError, ValueError):  # it is not in the hub's cache
         return Encoder(_load(transformers, str(packaged)), PACKAGED)
 
 
