@@ -508,7 +508,8 @@ def _check_cash_rate(cash_rate: ArrayLike, dates: pd.Index[Any], frequency: Freq
     periods = frequency.periods_per_year
     if np.abs(values).max() > _LARGE_DAILY_RATE * max(1.0, PERIODS_PER_YEAR / periods / 4):
         warnings.warn(
-            f"cash_rate reaches {float(np.abs(values).max()):.4g} per period; it is a rate per period, not per year: "
+            f"cash_rate reaches {float(np.abs(values).max()):.4g} per period; it is a rate per "
+            f"{'day' if periods >= PERIODS_PER_YEAR else 'period'}, not per year: "
             f"4 % a year is 1.04 ** (1 / {periods:g}) - 1",
             DataWarning,
             stacklevel=3,

@@ -304,4 +304,13 @@ def _days(given: Sequence[Day]) -> list[str]:
     try:
         return [str(day) for day in read_day_list("the date of a speech", years)]
     except NotDatesError as error:
-        raise DataError(f"{list(given)[:3]!r:.60} are not the dates of speeches: {error}") from error
+        odd = next((day for day in years if not _is_day(day)), years[0])
+        raise DataError(f"{odd!r:.60} is not the date of a speech: {error}") from error
+
+
+def _is_day(given: object) -> bool:
+    try:
+        read_day_list("a date", [given])
+    except DataError as error:
+        return not isinstance(error, NotDatesError)
+    return True
