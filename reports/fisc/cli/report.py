@@ -29,6 +29,14 @@ app = typer.Typer(help="Reports from TOML files: write, build, schedule, look ba
 Files = Annotated[list[Path], typer.Argument(help="TOML files, or folders of them.")]
 
 
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow", help="Module or notebook that a file may run though nobody registered it; repeatable."
+    ),
+]
+
+
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Name of the new file; a kind of report, or use --kind.")],
@@ -38,7 +46,7 @@ def new(
     """Write a commented template NAME.toml."""
     from fisc.cli.pipelines import registry
 
-    chosen = check_option("kind", kind or name, tuple(registry.KINDS))
+    chosen = check_option("kind", kind or name, (*registry.KINDS, registry.OWN))
     if not name or Path(name).name != name:
         raise DataError(f"{name!r} is not a plain name; give the folder by --out")
     path = out / f"{name}.toml"
@@ -55,21 +63,23 @@ def build(
     overlap: Annotated[
         Literal["wait", "refuse"] | None, typer.Option(help="If another run makes the same report.")
     ] = None,
+    allow: Allow = None,
     as_json: Json = False,
 ) -> None:
     """Make a report now. Exit code 1: it failed, and the last good page stays; 3: another run makes it."""
     from fisc.cli import report_runs
 
-    (definition,) = report_runs.find_definitions([file])
-    with _stopped([definition]), progress_bar(definition.title, show=not as_json) as step:
-        outcome = report_runs.make_report(definition, report_runs.Ledger(), step, overlap)
-    _tell([outcome], as_json)
+    definitions, ledger = report_runs.find_definitions([file], allow or ()), report_runs.Ledger()
+    with _stopped(definitions), progress_bar(definitions[0].title, show=not as_json) as step:
+        outcomes = [report_runs.make_report(item, ledger, step, overlap) for item in definitions]
+    _tell(outcomes, as_json)
 
 
 @app.command()
 def run(
     files: Files,
     due: Annotated[bool, typer.Option("--due", help="Only those that are due.")] = False,
+    allow: Allow = None,
     as_json: Json = False,
 ) -> None:
     """Make reports: those that are due, each once, or all of them; one that fails stops no other.
@@ -78,7 +88,7 @@ def run(
     """
     from fisc.cli import report_runs
 
-    definitions, ledger = report_runs.find_definitions(files), report_runs.Ledger()
+    definitions, ledger = report_runs.find_definitions(files, allow or ()), report_runs.Ledger()
     with _stopped(definitions), progress_bar("reports", show=not as_json) as step:
 
         def make(definition: ReportDefinition) -> Outcome:
@@ -95,13 +105,14 @@ def schedule(
         str | None, typer.Option(help="Five fields; for all files, instead of their own.")
     ] = None,
     timezone: Annotated[str, typer.Option(help="Time zone of --cron.")] = "UTC",
+    allow: Allow = None,
 ) -> None:
     """Make reports at their times, in the foreground, until interrupted."""
     from fisc.cli import report_runs
 
     # A service manager stops with SIGTERM: end as on Ctrl-C, with the run under way recorded.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    definitions, ledger = report_runs.find_definitions(files), report_runs.Ledger()
+    definitions, ledger = report_runs.find_definitions(files, allow or ()), report_runs.Ledger()
     if cron is not None:
         definitions = [report_runs.with_cron(definition, cron, timezone) for definition in definitions]
     for definition in definitions:
@@ -179,12 +190,14 @@ def install(
     files: Files,
     system: Annotated[Literal["cron", "systemd"], typer.Option(help="Which scheduler.")] = "cron",
     minutes: Annotated[int, typer.Option(min=1, max=59, help="How often to ask what is due.")] = 5,
+    allow: Allow = None,
 ) -> None:
     """Print the lines for a crontab or a systemd timer; nothing is changed."""
     from fisc.cli import report_runs
 
-    report_runs.find_definitions(files)
-    typer.echo(report_runs.installation([file.absolute() for file in files], system, minutes), nl=False)
+    report_runs.find_definitions(files, allow or ())
+    paths = [file.absolute() for file in files]
+    typer.echo(report_runs.installation(paths, system, minutes, allow or ()), nl=False)
 
 
 @app.command()

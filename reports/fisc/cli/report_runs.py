@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
-from fisc.cli.pipelines import registry
+from fisc.cli.pipelines import own, registry
 from fisc.core import DataError, FiscError, WriteError
 from fisc.report import Report
-from fisc.report.definition import ReportDefinition, load_definition, with_cron
+from fisc.report.cron import time_zone
+from fisc.report.definition import ReportDefinition, load_definitions, made_on, with_cron
 from fisc.report.history import archive, write_index
 from fisc.report.install import installation
 from fisc.report.ledger import Ledger
@@ -38,30 +39,41 @@ __all__ = [
 Progress = Callable[[str, int, int], None]
 
 
-def find_definitions(paths: Iterable[Path]) -> list[ReportDefinition]:
+def find_definitions(paths: Iterable[Path], allowed: Collection[str] | None = None) -> list[ReportDefinition]:
     """Read report definitions; a folder stands for its ``*.toml`` files.
+
+    Parameters
+    ----------
+    paths : iterable of pathlib.Path
+    allowed : collection of str, optional
+        Modules and notebooks that may be run though nobody registered them. If not given, nothing is
+        meant to be run, and trust is not asked for.
 
     Raises
     ------
     DataError
-        If a file cannot be used, a folder holds none, or two reports would write one page.
+        If a file cannot be used, a folder holds none, or two would write one page, or one is not trusted.
     """
     kinds = registry.models()
-    outputs: dict[Path, Path] = {}
+    outputs: dict[Path, str] = {}
     definitions = []
     for path in paths:
         files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
         if not files:
             raise DataError(f"{path} holds no .toml file; `fisc report new NAME` writes one")
         for file in files:
-            definition = load_definition(file, kinds)
-            other = outputs.setdefault(definition.output_path, definition.file)
-            if other != definition.file:
-                raise DataError(
-                    f"{file} and {other} would both write {definition.output_path}; change one output"
-                )
-            if definition not in definitions:
-                definitions.append(definition)
+            for definition in load_definitions(file, kinds, registry.USES):
+                other = outputs.setdefault(definition.output_path, definition.name)
+                if other != definition.name:
+                    raise DataError(
+                        f"{definition.name} and {other} would both write {definition.output_path}; change one "
+                        "output, for instance by a {parameter} in it"
+                    )
+                for part in definition.section if allowed is not None else ():
+                    own.check_trust(part.uses, allowed or ())
+                trusted = definition.model_copy(update={"allowed": frozenset(allowed or ())})
+                if trusted not in definitions:
+                    definitions.append(trusted)
     return definitions
 
 
@@ -71,7 +83,7 @@ def known_entries(paths: Sequence[Path]) -> list[Entry]:
     if paths:
         definitions = find_definitions(paths)
     else:
-        names = dict.fromkeys(run.report for run in ledger.runs())
+        names = dict.fromkeys(run.report.partition(" [")[0] for run in ledger.runs())
         files = [Path(name) for name in names if name.endswith(".toml") and Path(name).is_file()]
         definitions = find_definitions(files)
     return entries(definitions, ledger, dt.datetime.now(dt.UTC))
@@ -97,9 +109,13 @@ def make_report(
     Outcome
         See `Outcome`: a good page is only ever replaced by a good one.
     """
-    source = registry.pipeline(definition.kind)
+    zone = definition.schedule.timezone if definition.schedule is not None else "UTC"
+    definition = made_on(definition, dt.datetime.now(time_zone(zone)).date())
 
     def compose() -> Report:
+        if definition.section:
+            return Report(definition.title, own.sections(definition, progress))
+        source = registry.pipeline(definition.kind)
         with at_most(definition.section_minutes):
             sections = source.sections(definition, progress)
         return Report(definition.title, sections, subtitle=source.SUBTITLE)

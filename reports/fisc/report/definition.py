@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import tomllib
 import zoneinfo
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fisc.core import DataError, nearest
 from fisc.report.cron import parse
+from fisc.report.loops import TODAY, expand, fill
 
 __all__ = [
     "Email",
@@ -20,7 +22,10 @@ __all__ = [
     "ReportDefinition",
     "Retry",
     "Schedule",
+    "SectionUse",
     "load_definition",
+    "load_definitions",
+    "made_on",
     "problems",
     "validate",
     "with_cron",
@@ -102,13 +107,28 @@ class Email(_Strict):
         return value
 
 
+class SectionUse(_Strict):
+    """One section of a report that its file puts together."""
+
+    uses: Annotated[
+        str,
+        Field(
+            min_length=1, description="A section of the package, package.module:function, or notebook.ipynb."
+        ),
+    ]
+    title: Annotated[str, Field(description="Its title if it cannot be made.")] = ""
+    options: Annotated[dict[str, Any], Field(description="Its options.")] = {}
+
+
 class ReportDefinition(_Strict):
     """What a TOML file says about a report.
 
     Attributes
     ----------
     kind : str
-        Which report; decides what `options` may hold.
+        Which report; decides what `options` may hold. Empty for one made of `section`.
+    section : sequence of SectionUse
+        The sections of a report that the file puts together.
     title : str
         Shown on top.
     output : str
@@ -125,9 +145,14 @@ class ReportDefinition(_Strict):
         The TOML file, whose path names the report in the ledger; not part of it.
     folder : pathlib.Path
         The folder that relative paths start from; not part of the file.
+    variant : str
+        Which of the pages of the file, if its parameters make several; not part of it.
+    allowed : frozenset of str
+        Modules and notebooks that whoever gave the command vouches for; not part of the file.
     """
 
-    kind: Annotated[str, Field(description="Which report.")]
+    kind: Annotated[str, Field(description="Which report.")] = ""
+    section: Annotated[tuple[SectionUse, ...], Field(description="Its sections, in place of a kind.")] = ()
     title: Annotated[str, Field(min_length=1, max_length=200, description="Title of the page.")]
     output: Annotated[str, Field(description="Published file, .html or .pdf; relative to this file.")]
     random_state: Annotated[int, Field(ge=0, description="Seed of everything random.")] = 0
@@ -141,6 +166,8 @@ class ReportDefinition(_Strict):
     email: Email | None = None
     file: Annotated[Path, Field(exclude=True)] = Path()
     folder: Annotated[Path, Field(exclude=True)] = Path()
+    variant: Annotated[str, Field(exclude=True)] = ""
+    allowed: Annotated[frozenset[str], Field(exclude=True)] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
@@ -161,7 +188,8 @@ class ReportDefinition(_Strict):
     @property
     def name(self) -> str:
         """The report's name in the ledger: the path of its file, as two files may share a title."""
-        return str(self.file) if self.file != Path() else self.title
+        own = str(self.file) if self.file != Path() else self.title
+        return f"{own} [{self.variant}]" if self.variant else own
 
     @property
     def output_path(self) -> Path:
@@ -173,8 +201,10 @@ class ReportDefinition(_Strict):
         return (self.folder / Path(given).expanduser()).absolute()
 
 
-def load_definition(path: str | Path, kinds: Mapping[str, type[BaseModel]]) -> ReportDefinition:
-    """Read and check a report definition.
+def load_definitions(
+    path: str | Path, kinds: Mapping[str, type[BaseModel]], uses: Mapping[str, str] | None = None
+) -> list[ReportDefinition]:
+    """Read and check a report file: one definition, or one for each combination of its parameters.
 
     Parameters
     ----------
@@ -182,10 +212,12 @@ def load_definition(path: str | Path, kinds: Mapping[str, type[BaseModel]]) -> R
         A TOML file.
     kinds : mapping of str to pydantic model
         The kinds of report that exist, with the model of their options.
+    uses : mapping of str to str
+        The package's sections, with the kind whose options they take.
 
     Returns
     -------
-    ReportDefinition
+    list of ReportDefinition
         With `options` checked and completed by their defaults.
 
     Raises
@@ -203,19 +235,51 @@ def load_definition(path: str | Path, kinds: Mapping[str, type[BaseModel]]) -> R
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{file} is not TOML: {error}") from error
-    return validate(held, kinds, file)
+    try:
+        pages = expand(held)
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
+    return [validate(page, kinds, file, uses).model_copy(update={"variant": label}) for label, page in pages]
 
 
-def validate(held: Mapping[str, Any], kinds: Mapping[str, type[BaseModel]], file: Path) -> ReportDefinition:
-    """Check the content of a definition; see `load_definition`."""
+def load_definition(path: str | Path, kinds: Mapping[str, type[BaseModel]]) -> ReportDefinition:
+    """Read and check a file that stands for one report; see `load_definitions`."""
+    found = load_definitions(path, kinds)
+    if len(found) > 1:
+        raise DataError(f"{path} stands for {len(found)} reports; expected one")
+    return found[0]
+
+
+def made_on(definition: ReportDefinition, day: dt.date) -> ReportDefinition:
+    """Return the definition with the day it is made on in the place of ``{today}``."""
+    values = {TODAY: day.isoformat()}
+    sections = tuple(
+        part.model_copy(update={"options": fill(part.options, values)}) for part in definition.section
+    )
+    title = str(fill(definition.title, values))
+    return definition.model_copy(
+        update={"title": title, "options": fill(definition.options, values), "section": sections}
+    )
+
+
+def validate(
+    held: Mapping[str, Any],
+    kinds: Mapping[str, type[BaseModel]],
+    file: Path,
+    uses: Mapping[str, str] | None = None,
+) -> ReportDefinition:
+    """Check the content of a definition; see `load_definitions`."""
     kind = held.get("kind")
-    if not isinstance(kind, str) or kind not in kinds:
+    if "section" in held:
+        if "kind" in held or "options" in held:
+            raise DataError(f"{file}: give a kind with [options], or [[section]]s with their own, not both")
+    elif not isinstance(kind, str) or kind not in kinds:
         guess = nearest(kind, kinds) if isinstance(kind, str) else None
         hint = f"; did you mean {guess!r}?" if guess else ""
         raise DataError(
             f"{file}: kind={kind!r} is not a report{hint} (one of: {', '.join(map(repr, kinds))})"
         )
-    for key in ("file", "folder"):
+    for key in ("file", "folder", "variant", "allowed"):
         if key in held:
             raise DataError(f"{file}: unknown key {key!r}; paths are relative to the file")
     try:
@@ -223,11 +287,26 @@ def validate(held: Mapping[str, Any], kinds: Mapping[str, type[BaseModel]], file
         definition = ReportDefinition.model_validate({**held, "file": whole, "folder": whole.parent})
     except ValidationError as error:
         raise DataError(f"{file}: {problems(error, ReportDefinition)}") from error
+    if kind:
+        options = _checked(definition.options, kinds[kind], f"{file}: [options]")
+        return definition.model_copy(update={"options": options})
+    if not definition.section:
+        raise DataError(f"{file}: a report needs at least one [[section]]")
+    sections = []
+    for number, part in enumerate(definition.section, start=1):
+        model = kinds.get((uses or {}).get(part.uses, ""))
+        place = f"{file}: section {number} ({part.uses})"
+        checked = part.options if model is None else _checked(part.options, model, place)
+        sections.append(part.model_copy(update={"options": checked}))
+    return definition.model_copy(update={"section": tuple(sections)})
+
+
+def _checked(options: Mapping[str, Any], model: type[BaseModel], place: str) -> dict[str, Any]:
+    """Return options checked and completed by their defaults."""
     try:
-        options = kinds[kind].model_validate(definition.options)
+        return model.model_validate(options).model_dump()
     except ValidationError as error:
-        raise DataError(f"{file}: [options] {problems(error, kinds[kind])}") from error
-    return definition.model_copy(update={"options": options.model_dump()})
+        raise DataError(f"{place} {problems(error, model)}") from error
 
 
 def with_cron(definition: ReportDefinition, cron: str, timezone: str) -> ReportDefinition:
@@ -267,11 +346,13 @@ def problems(error: ValidationError, model: type[BaseModel]) -> str:
 def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """Return the keys that a table of the file may hold."""
     for part in place:
+        if isinstance(part, int):  # the number of an item of a list
+            continue
         field = model.model_fields.get(str(part))
         if field is None:
             return []
         inner = field.annotation
-        candidates = [inner, *getattr(inner, "__args__", ())]
+        candidates = [inner, *getattr(inner, "__args__", ())]  # of X | None, tuple[X, ...]
         found = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
         if not found:
             return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fisc.core import DataError, check_option
@@ -38,11 +38,12 @@ def kept_environment(environment: Mapping[str, str] | None = None) -> dict[str, 
     return found
 
 
-def _command(files: list[Path]) -> list[str]:
-    return [sys.executable, "-m", "fisc.cli", "report", "run", "--due", *map(str, files)]
+def _command(files: list[Path], allowed: Sequence[str]) -> list[str]:
+    trust = [word for name in allowed for word in ("--allow", name)]
+    return [sys.executable, "-m", "fisc.cli", "report", "run", "--due", *trust, *map(str, files)]
 
 
-def crontab_lines(files: list[Path], minutes: int = 5, environment: Mapping[str, str] | None = None) -> str:
+def crontab_lines(files: list[Path], minutes: int = 5, allowed: Sequence[str] = ()) -> str:
     """Return a crontab line that makes due reports every few minutes.
 
     The schedule stays in the TOML files; cron only asks what is due, so that a machine that was
@@ -58,9 +59,9 @@ def crontab_lines(files: list[Path], minutes: int = 5, environment: Mapping[str,
     >>> crontab_lines([Path("/r/a.toml")], minutes=10).splitlines()[-1].split()[0]
     '*/10'
     """
-    settings = [f"{name}={value}" for name, value in kept_environment(environment).items()]
+    settings = [f"{name}={value}" for name, value in kept_environment().items()]
     # A per cent sign ends the command of a crontab line unless it is escaped.
-    command = shlex.join(["env", *settings, *_command(files)]).replace("%", r"\%")
+    command = shlex.join(["env", *settings, *_command(files, allowed)]).replace("%", r"\%")
     line = f"*/{minutes} * * * * {command}"
     if len(line) > _LONGEST:
         raise DataError(
@@ -70,7 +71,7 @@ def crontab_lines(files: list[Path], minutes: int = 5, environment: Mapping[str,
     return f"# fisc: make the reports that are due (crontab -e)\n{line}\n"
 
 
-def systemd_units(files: list[Path], minutes: int = 5, environment: Mapping[str, str] | None = None) -> str:
+def systemd_units(files: list[Path], minutes: int = 5, allowed: Sequence[str] = ()) -> str:
     """Return a systemd service and timer that make due reports every few minutes.
 
     Examples
@@ -78,10 +79,9 @@ def systemd_units(files: list[Path], minutes: int = 5, environment: Mapping[str,
     >>> "OnCalendar=*:0/5" in systemd_units([Path("/r/a.toml")])
     True
     """
-    quoted = " ".join(_systemd_word(word).replace("$", "$$") for word in _command(files))
+    quoted = " ".join(_systemd_word(word).replace("$", "$$") for word in _command(files, allowed))
     settings = "".join(
-        f"Environment={_systemd_word(f'{name}={value}')}\n"
-        for name, value in kept_environment(environment).items()
+        f"Environment={_systemd_word(f'{name}={value}')}\n" for name, value in kept_environment().items()
     )
     return (
         "# ~/.config/systemd/user/fisc-reports.service\n"
@@ -102,8 +102,8 @@ def _systemd_word(word: str) -> str:
     return f'"{word}"'
 
 
-def installation(files: list[Path], system: str, minutes: int = 5) -> str:
+def installation(files: list[Path], system: str, minutes: int = 5, allowed: Sequence[str] = ()) -> str:
     """Return the text for ``cron`` or ``systemd``, with this environment and without its secrets."""
     check_option("system", system, ("cron", "systemd"))
     note = _PASSWORD_NOTE if any(os.environ.get(name) for name in _SECRETS) else ""
-    return note + (crontab_lines if system == "cron" else systemd_units)(files, minutes)
+    return note + (crontab_lines if system == "cron" else systemd_units)(files, minutes, allowed)

@@ -12,7 +12,17 @@ from fisc.core import FiscError
 from fisc.report import Section
 from fisc.report.definition import ReportDefinition
 
-__all__ = ["KINDS", "Pipeline", "json_schema", "models", "optional_section", "pipeline", "template"]
+__all__ = [
+    "KINDS",
+    "OWN",
+    "USES",
+    "Pipeline",
+    "json_schema",
+    "models",
+    "optional_section",
+    "pipeline",
+    "template",
+]
 
 # Kind and module. A module offers what `Pipeline` names.
 KINDS = {
@@ -20,6 +30,17 @@ KINDS = {
     "budget-day": "fisc.cli.pipelines.budget_day",
     "tax-reform": "fisc.cli.pipelines.tax_reform",
     "cutoff": "fisc.cli.pipelines.cutoff",
+    "portfolio": "fisc.cli.pipelines.portfolio",
+}
+# A report that its file puts together.
+OWN = "own"
+# What a [[section]] can use, and the kind whose options and sections it has.
+USES = {
+    "demo": "demo",
+    "basir.report": "budget-day",
+    "economist.reform": "tax-reform",
+    "r3d.fit": "cutoff",
+    "portfolio.backtest": "portfolio",
 }
 
 Progress = Callable[[str, int, int], None]
@@ -60,8 +81,14 @@ def optional_section(title: str, make: Callable[[], Section]) -> Section:
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a report definition, the options by kind."""
     schema = ReportDefinition.model_json_schema()
-    for name in ("file", "folder"):
+    for name in ("file", "folder", "variant", "allowed"):
         schema["properties"].pop(name, None)
+    schema["properties"]["parameters"] = {
+        "type": "object",
+        "description": "Values for {name} in texts; a list makes one page a value.",
+        "additionalProperties": {"type": ["string", "number", "array"]},
+    }
+    schema["oneOf"] = [{"required": ["kind"]}, {"required": ["section"]}]
     schema["properties"]["seed"] = {
         "type": "integer",
         "minimum": 0,
@@ -85,17 +112,37 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "allOf": rules}
 
 
+_OWN = """
+# [parameters]                  # {name} in a text stands for its value; a list makes one page a value
+# state = ["Goa", "Assam"]      # then give an output such as "{state}.html"; {today} is always known
+
+[[section]]
+uses = "portfolio.backtest"     # or r3d.fit, economist.reform, basir.report, demo
+[section.options]               # as of fisc report new portfolio, cutoff, tax-reform, budget-day
+rules = ["equal_monthly", "buy_and_hold"]
+
+# [[section]]
+# uses = "package.module:function"   # returns a Section; of an installed package that registered it
+#                                    # under the entry points fisc.sections, or with --allow package
+# [section.options]             # its arguments
+# level = 0.9
+
+# [[section]]
+# uses = "notebook.ipynb"       # what its cells end with; with --allow notebook.ipynb
+"""
+
+
 def template(kind: str, name: str) -> str:
-    """Return a commented TOML file for a new report."""
+    """Return a commented TOML file for a new report; the kind ``own`` is one of sections."""
     title = name.replace("-", " ").capitalize()
+    what, holds = ("", _OWN) if kind == OWN else (f'kind = "{kind}"\n', pipeline(kind).TEMPLATE)
     return f'''# A report of fisc. Build it:  fisc report build {name}.toml
-kind = "{kind}"
-title = "{title}"
+{what}title = "{title}"
 output = "{name}.html"          # .html or .pdf, relative to this file
 random_state = 0                # seed of everything random
 # section_minutes = 60          # a section that takes longer is stopped
 
-{pipeline(kind).TEMPLATE.strip()}
+{holds.strip()}
 
 # [schedule]                    # then: fisc report run --due {name}.toml, from cron or a timer
 # cron = "30 12 1 2 *"          # minute hour day month weekday; if two kinds of day are given, either
