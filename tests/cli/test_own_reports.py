@@ -115,6 +115,8 @@ def test_a_list_makes_one_page_a_value_and_each_has_its_own_runs(folder: Path) -
     assert sorted(p.stem for p in (folder / "pages").glob("*.html")) == ["Assam", "Goa", "Kerala"]
     names = [run.report for run in Ledger().runs()]
     assert names == [f"{file} [state={state}]" for state in ("Kerala", "Assam", "Goa")]
+    assert len(Ledger().runs(str(file))) == 3
+    assert len(Ledger().runs(names[0])) == 1
     page = (folder / "pages" / "Goa.html").read_text()
     assert re.search(r"Rates of Goa on \d{4}-\d\d-\d\d are 7 with", page)
 

@@ -14,7 +14,7 @@ __all__ = ["crontab_lines", "installation", "kept_environment", "systemd_units"]
 
 # Secrets are never written into a crontab or a unit, which others may read.
 _SECRETS = ("FISC_SMTP_PASSWORD",)
-_PASSWORD_NOTE = (
+_SECRETS_NOTE = (
     "# FISC_SMTP_PASSWORD is not written here: put it into a file that only you may read, and set\n"
     "# FISC_SMTP_PASSWORD_FILE to its path before you ask for these lines.\n"
 )
@@ -105,5 +105,5 @@ def _systemd_word(word: str) -> str:
 def installation(files: list[Path], system: str, minutes: int = 5, allowed: Sequence[str] = ()) -> str:
     """Return the text for ``cron`` or ``systemd``, with this environment and without its secrets."""
     check_option("system", system, ("cron", "systemd"))
-    note = _PASSWORD_NOTE if any(os.environ.get(name) for name in _SECRETS) else ""
+    note = _SECRETS_NOTE if any(os.environ.get(name) for name in _SECRETS) else ""
     return note + (crontab_lines if system == "cron" else systemd_units)(files, minutes, allowed)

@@ -306,7 +306,7 @@ class Ledger:
         Parameters
         ----------
         report : str, optional
-            Only those of this report, by its name or its title.
+            Only those of this report, by its name or its title; the name of a file stands for all its pages.
         limit : int, optional
             At most so many.
 
@@ -316,8 +316,9 @@ class Ledger:
         """
         rows = self._all(
             f"SELECT {', '.join(COLUMNS)} FROM runs "
-            "WHERE ? IS NULL OR report = ? OR title = ? ORDER BY id DESC LIMIT ?",
-            *(report, report, report, -1 if limit is None else limit),
+            "WHERE ?1 IS NULL OR ?1 IN (report, title) OR substr(report, 1, length(?1) + 2) = ?1 || ' [' "
+            "ORDER BY id DESC LIMIT ?2",
+            *(report, -1 if limit is None else limit),
         )
         return [record_of(row) for row in rows]
 
