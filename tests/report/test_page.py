@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 import os
 import re
 import sys
@@ -13,6 +15,8 @@ import pytest
 
 from fisc.data import DataError, MissingExtraError, Provenance, WriteError
 from fisc.report import Figure, Report, Section, Table, style
+from fisc.report.facts import moment
+from fisc.report.page import _page
 
 NOW = "2026-03-01T10:30:00+02:00"
 HISTORY = Provenance(
@@ -87,7 +91,11 @@ def test_a_report_made_anew_differs_in_times_alone() -> None:
 def test_nothing_is_fetched_and_the_policy_says_so(page, html: str) -> None:
     policy = next(e for e in page.all("meta") if "http-equiv" in e.attributes)
     assert "default-src 'none'" in policy.attributes["content"]
-    assert "script-src" not in policy.attributes["content"]
+    (script,) = page.all("script")
+    digest = base64.b64encode(hashlib.sha256(script.text.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy.attributes["content"], "the only one that may run"
+    assert not script.attributes
+    assert not re.search(r"fetch|XMLHttp|import|eval|innerHTML|http|Function|WebSocket", script.text)
     for element in page.elements:
         for key in ("src", "href", "data", "poster", "srcset"):
             assert element.attributes.get(key, "#").startswith(("#", "data:")), element
@@ -242,3 +250,10 @@ def test_failed_takes_an_exception_or_words() -> None:
 def test_anchors_of_titles() -> None:
     assert Section("Steuern & Löhne: 2026!").anchor == "steuern-löhne-2026"
     assert Section("§§").anchor == "section"
+
+
+def test_a_page_without_tables_and_a_printed_one_have_no_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "<script" not in Report("R", [Section("S")]).to_html()
+    whole = Report("R", [Section("S", tables=[Table({"a": [1, 2]})])])
+    assert "<script" in whole.to_html()
+    assert "<script" not in _page(whole, moment(NOW), printed=True)
