@@ -117,5 +117,6 @@ def test_every_choice_on_the_command_line_is_the_options_literal() -> None:
             for name, hint in hints.items():
                 other = there.get(names.get(name, name))
                 words = typing.get_args(other) if typing.get_origin(other) is typing.Literal else ()
-                if words and all(isinstance(word, str) for word in words):
+                own = name == "population"  # a name or a file of the user's
+                if words and not own and all(isinstance(word, str) for word in words):
                     assert hint == other, (command.__name__, name)
