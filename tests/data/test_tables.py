@@ -40,6 +40,13 @@ def status(table: object) -> pd.DataFrame:
     return pd.DataFrame({"said": [str(caught.value)]})
 
 
+def converted(table: object) -> pd.DataFrame:
+    """Return what is told of a table without currencies, which only a fetch attaches."""
+    with pytest.raises(DataError, match="is not known") as caught:
+        data.in_currency(table, "USD", {})  # type: ignore[arg-type]
+    return pd.DataFrame({"said": [str(caught.value)]})
+
+
 MATRIX: dict[str, tuple[Callable[..., pd.DataFrame], pd.DataFrame]] = {
     "read_prices": (data.read_prices, WIDE),
     "read_prices, long": (data.read_prices, LONG),
@@ -47,6 +54,7 @@ MATRIX: dict[str, tuple[Callable[..., pd.DataFrame], pd.DataFrame]] = {
     "tradable": (data.tradable, WIDE),
     "leakage": (data.leakage, TEXTS),
     "price_status": (status, WIDE),
+    "in_currency": (converted, WIDE),
 }
 
 

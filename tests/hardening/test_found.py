@@ -32,7 +32,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "fee that is no function": (
         lambda: backtest([[1, 2], [1, 2]], [[0.5, 0.5]], buy=0, sell=0, fee=3),
-        "no function",
+        "cannot be called",
     ),
     "complex prices": (lambda: Market.from_prices(np.ones((3, 2)) * 1j), "not numbers"),
     "NaN in a configuration": (lambda: SimulationConfig(noise=float("nan")), "finite"),

@@ -12,7 +12,16 @@ import pytest
 from sklearn.base import clone
 
 from fisc.data import DataError, DataWarning, load_sp500
-from fisc.portfolio import Evaluation, Market, RLPortfolio, TrialLog, backtest, baselines, walk_forward
+from fisc.portfolio import (
+    Evaluation,
+    Market,
+    RLPortfolio,
+    SelfTest,
+    TrialLog,
+    backtest,
+    baselines,
+    walk_forward,
+)
 from fisc.portfolio.folds import folds
 from fisc.portfolio.online import best_constant_weights, project_to_simplex
 from fisc.portfolio.worlds import ar1_market, iid_market
@@ -297,7 +306,7 @@ def test_commands(tmp_path: Path) -> None:
     assert isinstance(both.exception, DataError)
     leak = run_command("selftest", "--part", "leak", "--json")
     assert leak.exit_code == 0, leak.output
-    assert json.loads(leak.stdout)["passed"] is True
+    assert SelfTest.from_dict(json.loads(leak.stdout)).passed
 
 
 @pytest.mark.slow
