@@ -36,6 +36,7 @@ class RPackage(Procedure):
     """The steps of R3D at commit 28744db."""
 
     slack = 0.0
+    refits = False
 
     def request(self, source: Source, options: Options) -> Source:
         """Refuse what the package does not have; keep quantiles without weights, on which it selects."""

@@ -19,6 +19,8 @@ class Procedure:
 
     # How far outside an interval a grid point still counts as inside.
     slack = 1e-9
+    # Whether a fit can be repeated under other choices.
+    refits = True
 
     def request(self, source: Source, options: Options) -> Source:
         """Return the data to read, or refuse what the procedure does not have."""

@@ -393,7 +393,7 @@ class R3DResult(Fit):
             If the folder holds anything but an older bundle.
         """
         results: dict[str, Tabled] = {"effect": self, "mean": self.functional("mean")}
-        if robustness and self.compat is None:
+        if robustness and self.procedure.refits:
             results["robustness"] = self.robustness()
         return write_bundle(self, folder, lambda ax, kind: self.plot(ax, kind), results)
 

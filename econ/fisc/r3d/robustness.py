@@ -126,7 +126,7 @@ def robustness(
     crossed: bool = False,
 ) -> Robustness:
     """Refit under other choices; see `R3DResult.robustness`."""
-    if fit.compat:
+    if not fit.procedure.refits:
         raise DataError(f"compat={fit.compat!r} has no other choices; fit without compat= for its robustness")
     choices = _choices(fit, kernels, orders, selectors, residuals, bandwidths, donuts, covariates)
     rows = [{"choice": _BASELINE, "value": "", **_row(fit)}]
