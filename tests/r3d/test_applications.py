@@ -64,13 +64,21 @@ def test_elections_of_governors_are_the_stored_numbers(
     check(f"elections, {term}, {cluster}", fit)
 
 
-def test_winning_moves_the_next_election_by_seven_points_everywhere_and_the_previous_one_not(
+@pytest.mark.xfail(
+    strict=True,
+    reason="7.34: the pilot near the cutoff selects a bandwidth of 20.4, and at the former 22.7 the effect is 7.03",
+)
+def test_winning_moves_the_next_election_by_seven_points(returns: pd.DataFrame) -> None:
+    mean = governor_elections(returns, random_state=0).functional("mean")
+    assert abs(mean.estimate - 7.0) < 0.3
+
+
+def test_winning_moves_the_next_election_everywhere_and_the_previous_one_not(
     returns: pd.DataFrame,
 ) -> None:
     ahead = governor_elections(returns, random_state=0)
     assert (ahead.n_minus + ahead.n_plus, len(ahead.sample.means)) == (951, 951)  # type: ignore[arg-type]
-    mean = ahead.functional("mean")
-    assert abs(mean.estimate - 7.0) < 0.5
+    assert ahead.functional("mean").lower > 0.0
     assert ahead.test("nullity").rejected
     assert not ahead.test("homogeneity").rejected
     placebo = governor_elections(returns, term="previous", random_state=0)
@@ -79,7 +87,7 @@ def test_winning_moves_the_next_election_by_seven_points_everywhere_and_the_prev
     assert not placebo.test("nullity").rejected
 
 
-def test_incomes_have_the_sign_and_shape_of_the_paper_and_clusters_double_the_error() -> None:
+def test_incomes_have_the_sign_and_shape_of_the_paper_and_clusters_enlarge_the_error() -> None:
     alone = governor_incomes(cluster=None, random_state=0)
     grouped = governor_incomes(random_state=0)
     at = [int(np.argmin(np.abs(alone.quantiles - q))) for q in (0.1, 0.5, 0.9)]

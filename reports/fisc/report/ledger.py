@@ -195,12 +195,6 @@ class Ledger:
                     self._end(number, "lost", "its process ended without a word")
             except InUseError:
                 continue  # held, so it is running
-            self._remove_lock(number)
-
-    def _remove_lock(self, number: int) -> None:
-        name = self._lock_name(number)
-        with contextlib.suppress(OSError):
-            name.with_name(f".{name.name}.lock").unlink(missing_ok=True)
 
     def _end(self, number: int, status: str, message: str) -> None:
         self._do(
@@ -256,7 +250,6 @@ class Ledger:
                 raise
             else:
                 self._end(number, "failed" if run._failure else "ok", run._failure)
-        self._remove_lock(number)
 
     def note(self, number: int, message: str) -> None:
         """Add to what is recorded of a run that has ended."""

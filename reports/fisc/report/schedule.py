@@ -54,13 +54,10 @@ def due_since(
     -------
     datetime or None
     """
-    schedule = definition.schedule
-    if schedule is None:
+    current = _current(definition, runs, now)
+    if current is None:
         return None
-    fire = last_fire(schedule.cron, schedule.timezone, now)
-    if fire is None or now - fire > dt.timedelta(minutes=schedule.misfire_grace_minutes):
-        return None
-    since = [run for run in runs if fire <= _moment(run.started) <= now + _AHEAD]
+    fire, since = current
     states = [run.status for run in since]
     if "ok" in states or "running" in states or states.count("lost") >= _DEATHS:
         return None
@@ -80,13 +77,21 @@ def retry_at(definition: ReportDefinition, runs: Iterable[RunRecord]) -> dt.date
 
 def next_try(definition: ReportDefinition, runs: Iterable[RunRecord], now: dt.datetime) -> dt.datetime | None:
     """Return when the last failed run of a schedule is tried again; None if it waits for its next time."""
+    current = _current(definition, runs, now)
+    return None if current is None else retry_at(definition, current[1])
+
+
+def _current(
+    definition: ReportDefinition, runs: Iterable[RunRecord], now: dt.datetime
+) -> tuple[dt.datetime, list[RunRecord]] | None:
+    """Return the last time of a schedule and the runs since; None if it has none within the grace."""
     schedule = definition.schedule
     if schedule is None:
         return None
     fire = last_fire(schedule.cron, schedule.timezone, now)
     if fire is None or now - fire > dt.timedelta(minutes=schedule.misfire_grace_minutes):
         return None
-    return retry_at(definition, [run for run in runs if fire <= _moment(run.started) <= now + _AHEAD])
+    return fire, [run for run in runs if fire <= _moment(run.started) <= now + _AHEAD]
 
 
 def _moment(text: str) -> dt.datetime:

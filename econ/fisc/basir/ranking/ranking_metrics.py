@@ -299,6 +299,7 @@ def _table(by_budget: pd.DataFrame, ks: tuple[int, ...], draws: int, random_stat
         mean = float(values[known].mean()) if known.any() else float("nan")
         if n > 1 and known.any():
             with warnings.catch_warnings():
+                # A resample may hold only budgets without the figure; its mean is left out below.
                 warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
                 low, high = np.nanquantile(np.nanmean(values[picks], axis=1), [0.025, 0.975])
         chance = by_budget[f"{name}_chance"].mean() if f"{name}_chance" in by_budget else 0.0
