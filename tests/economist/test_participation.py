@@ -89,3 +89,28 @@ def test_what_has_no_best_schedule_is_refused() -> None:
         participation_tax(*common, 2.0, np.full(n, 1e6))
     with pytest.raises(DataError, match="raise the ceiling"):
         participation_tax(*common, 0.05, np.full(n, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"elasticity": np.array([0.0, 0.5])}, "elasticities above 0"),
+        ({"weight": np.ones(3)}, "one length"),
+        ({"gross": np.array([np.nan, 1.0])}, "NaN"),
+    ],
+)
+def test_jobs_that_cannot_be_are_refused(bad: dict, words: str) -> None:
+    given = {"gross": np.full(2, 1e4), "elasticity": np.full(2, 0.5), "weight": np.full(2, 0.9), **bad}
+    with pytest.raises(DataError, match=words):
+        extensive_taxes(**given)
+
+
+def test_types_that_cannot_be_are_refused() -> None:
+    one, two = np.ones(1), np.ones(2)
+    schedule = (np.zeros(1), np.zeros((1, 1)))
+    with pytest.raises(DataError, match="above 0 for every type"):
+        participation_welfare(-one, one, 3.0, one, one, 1.0, one, *schedule)
+    with pytest.raises(DataError, match="one length"):
+        participation_welfare(two, one, 3.0, one, one, 1.0, one, *schedule)
+    with pytest.raises(DataError, match=r"delta=.*above 1"):
+        participation_tax(one, one, one, 1.0, 1.0, one, 1.0, one)

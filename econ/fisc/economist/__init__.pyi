@@ -22,8 +22,16 @@ from .law_distance import distance_of_law as distance_of_law
 from .optimum import Certificate as Certificate
 from .optimum import Optimum as Optimum
 from .optimum import optimal_schedule as optimal_schedule
+from .participation import ParticipationTax as ParticipationTax
+from .participation import extensive_taxes as extensive_taxes
+from .participation import participation_tax as participation_tax
+from .participation import participation_welfare as participation_welfare
 from .personas import Persona as Persona
 from .population import Workers as Workers
+from .progressivity import LogLinear as LogLinear
+from .progressivity import best_progressivity as best_progressivity
+from .progressivity import log_linear as log_linear
+from .progressivity import lognormal_progressivity as lognormal_progressivity
 from .reform import Ceiling as Ceiling
 from .reform import Reform as Reform
 from .reform import compare_schedules as compare_schedules

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
+from fisc.core.arguments import check_array, check_number
 from fisc.core.arrays import FloatArray
 from fisc.core.errors import DataError
 from fisc.economist import kernels
@@ -39,6 +40,11 @@ def extensive_taxes(gross: FloatArray, elasticity: FloatArray, weight: FloatArra
     ndarray, shape (n,)
         Negative where the weight is above 1: a credit for work.
 
+    Raises
+    ------
+    DataError
+        If the arrays differ in length, an elasticity is not above 0, or a weight is so high that no tax is best.
+
     References
     ----------
     Saez, E. (2002). Optimal income transfer programs: intensive versus extensive labor supply responses.
@@ -50,6 +56,12 @@ def extensive_taxes(gross: FloatArray, elasticity: FloatArray, weight: FloatArra
     >>> extensive_taxes(np.array([10_000.0, 40_000.0]), np.array([0.5, 0.5]), np.array([1.25, 0.5]))
     array([-10000.,  20000.])
     """
+    gross, elasticity, weight = (
+        check_array(name, values)
+        for name, values in (("gross", gross), ("elasticity", elasticity), ("weight", weight))
+    )
+    if not gross.shape == elasticity.shape == weight.shape or not (elasticity > 0.0).all():
+        raise DataError("gross, elasticity and weight must be of one length, and elasticities above 0")
     burden = (1.0 - weight) / elasticity  # of the gain from work
     if (burden <= -1.0).any():
         raise DataError(
@@ -88,6 +100,15 @@ def participation_welfare(
     policies : ndarray, shape (P, K)
         Marginal rates; negative ones are credits on earnings.
 
+    Returns
+    -------
+    ndarray, shape (P,)
+
+    Raises
+    ------
+    DataError
+        If types differ in length or are not above 0, or a parameter lies outside its range.
+
     Examples
     --------
     >>> one = np.ones(1)
@@ -97,6 +118,7 @@ def participation_welfare(
     >>> bool(w[0] > w[1])
     True
     """
+    _check_types(delta, elasticity, skill=skill, cost=cost, mass=mass, ceiling=ceiling)
     free = skill * (skill / (cost * delta)) ** (1.0 / (delta - 1.0))
     social = mass * weight / np.sum(mass * weight)
     income, tax, value = np.empty((3, skill.size))
@@ -166,7 +188,8 @@ def participation_tax(
     Raises
     ------
     DataError
-        If the iteration does not settle, or somebody gains more than the ceiling.
+        If the iteration does not settle, somebody gains more than the ceiling, or an argument lies
+        outside its range.
 
     References
     ----------
@@ -174,6 +197,7 @@ def participation_tax(
     Optimal redistributive taxation with both extensive and intensive responses. Journal of Economic
     Theory 148, 1770-1805.
     """
+    _check_types(delta, elasticity, skill=skill, mass=mass, ceiling=ceiling)
     e = 1.0 / (delta - 1.0)
     free = skill * (skill / (cost * delta)) ** e
     g = weight / np.sum(mass * weight)
@@ -201,6 +225,18 @@ def participation_tax(
     if (gain > ceiling).any():
         raise DataError("some types gain more from work than their largest fixed cost; raise the ceiling")
     return ParticipationTax(rates, income, tax, working)
+
+
+def _check_types(delta: float, elasticity: float, **arrays: FloatArray) -> None:
+    """Refuse types of unequal number or that are not above 0, and parameters out of their range."""
+    check_number("delta", delta, above=1)
+    check_number("elasticity", elasticity, above=0)
+    values = {name: check_array(name, array) for name, array in arrays.items()}
+    if len({array.shape for array in values.values()}) != 1:
+        raise DataError(f"{', '.join(values)} must be of one length, one entry for each type")
+    for name, array in values.items():
+        if not (array > 0.0).all():
+            raise DataError(f"{name} must be above 0 for every type; the least is {array.min():g}")
 
 
 def _lowest_tax(

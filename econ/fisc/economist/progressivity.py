@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
+from fisc.core.arguments import check_array, check_number
 from fisc.core.arrays import FloatArray
 from fisc.core.errors import DataError
 
@@ -69,17 +70,29 @@ def log_linear(
     spending : float
         Share of income that the state spends, in [0, 1).
 
+    Returns
+    -------
+    LogLinear
+
+    Raises
+    ------
+    DataError
+        If wages or shares are not positive numbers, shares do not sum to 1, or a parameter lies outside its range.
+
     Examples
     --------
     >>> flat = log_linear(np.array([1.0, 3.0]), np.array([0.5, 0.5]), 0.0)
     >>> flat.hours, flat.level                       # log utility: the income effect undoes the wage
     (array([1., 1.]), 1.0)
     """
-    if not (progressivity < 1.0 and sigma > 0.0 and gamma > 0.0 and 0.0 <= spending < 1.0):
-        raise DataError(
-            f"progressivity {progressivity!r} must lie below 1, sigma {sigma!r} and gamma {gamma!r} above 0, "
-            f"spending {spending!r} in [0, 1)"
-        )
+    wage, mass = check_array("wage", wage), check_array("mass", mass)
+    if wage.ndim != 1 or wage.shape != mass.shape or not ((wage > 0.0).all() and (mass >= 0.0).all()):
+        raise DataError("wage and mass must be of one length, wages above 0 and shares not negative")
+    if abs(mass.sum() - 1.0) > 1e-9:
+        raise DataError(f"the shares in mass sum to {mass.sum():.6g}; divide them by their sum")
+    progressivity = check_number("progressivity", progressivity, below=1)
+    sigma, gamma = check_number("sigma", sigma, above=0), check_number("gamma", gamma, above=0)
+    spending = check_number("spending", spending, least=0, below=1)
     keep = 1.0 - progressivity
     power = 1.0 / (1.0 + sigma - keep * (1.0 - gamma))
 
@@ -136,6 +149,11 @@ def lognormal_progressivity(variance: float, sigma: float = 2.0) -> float:
     sigma : float
         The Frisch elasticity is 1/sigma.
 
+    Returns
+    -------
+    float
+        tau, in [0, 1).
+
     References
     ----------
     Heathcote, J., Storesletten, K. and Violante, G. (2017). Optimal tax progressivity: an analytical
@@ -147,8 +165,7 @@ def lognormal_progressivity(variance: float, sigma: float = 2.0) -> float:
     >>> lognormal_progressivity(0.0)
     0.0
     """
-    if not (variance >= 0.0 and sigma > 0.0):
-        raise DataError(f"variance {variance!r} must not be negative and sigma {sigma!r} be above 0")
+    variance, sigma = check_number("variance", variance, least=0), check_number("sigma", sigma, above=0)
     if variance == 0.0:
         return 0.0
     spread = 4.0 * variance * (1.0 + sigma)

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import ndtri
 
 from fisc.core.errors import DataError
-from fisc.economist.log_linear import best_progressivity, log_linear, lognormal_progressivity
+from fisc.economist.progressivity import best_progressivity, log_linear, lognormal_progressivity
 
 POINTS = 20_001
 SCORES = ndtri((np.arange(POINTS) + 0.5) / POINTS)
@@ -59,11 +59,24 @@ def test_equal_wages_need_no_progressivity() -> None:
     assert one.equivalent == pytest.approx(np.exp(-1 / 3))
 
 
-@pytest.mark.parametrize("bad", [{"sigma": 0.0}, {"gamma": -1.0}, {"spending": 1.0}])
-def test_bad_parameters_are_refused(bad: dict) -> None:
-    with pytest.raises(DataError, match="must lie below 1"):
-        log_linear(np.ones(1), np.ones(1), 0.1, **bad)
-    with pytest.raises(DataError, match="must lie below 1"):
-        log_linear(np.ones(1), np.ones(1), 1.0)
-    with pytest.raises(DataError, match="must not be negative"):
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"sigma": 0.0}, "sigma=.*above 0"),
+        ({"gamma": -1.0}, "gamma=.*above 0"),
+        ({"spending": 1.0}, "spending=.*below 1"),
+        ({"progressivity": 1.0}, "progressivity=.*below 1"),
+        ({"wage": np.array([1.0, -1.0])}, "wages above 0"),
+        ({"mass": np.array([0.5, 0.6])}, "sum to 1.1"),
+        ({"mass": np.ones(1)}, "of one length"),
+    ],
+)
+def test_bad_parameters_are_refused(bad: dict, words: str) -> None:
+    given = {"wage": np.ones(2), "mass": np.array([0.5, 0.5]), "progressivity": 0.1, **bad}
+    with pytest.raises(DataError, match=words):
+        log_linear(**given)
+
+
+def test_a_negative_variance_is_refused() -> None:
+    with pytest.raises(DataError, match=r"variance=.*at least 0"):
         lognormal_progressivity(-1.0)
