@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import linprog
 
 from fisc.core import DataError
+from fisc.r3d import CurvatureIntervals, r3d
 from fisc.r3d.curvature import bounded_curvature, curvature_bound, folded_quantile, worst_bias
 
 Array = np.ndarray[Any, Any]
@@ -122,3 +123,37 @@ def test_curves_within_the_bound_are_covered_at_every_quantile_and_as_a_whole(po
         whole += bool(((below <= tau) & (tau <= above)).all())
     assert np.mean(single) >= 0.93
     assert whole / repeats >= 0.93
+
+
+def test_a_fit_gives_the_intervals_of_its_own_units() -> None:
+    x, y = discrete(1)
+    rng = np.random.default_rng(3)
+    values = [float(level) + rng.normal(0.0, 1.0, 40) for level in y[:, 0]]
+    fit = r3d(values, x=x, quantiles=[0.25, 0.5, 0.75], kernel="uniform", random_state=0)
+    found = fit.bounded_curvature(bound=0.05, bandwidth=5.2)
+    alone = bounded_curvature(
+        fit.sample.x, fit.sample.curves, bound=0.05, bandwidth=5.2, kernel="uniform",
+        clusters=fit.sample.clusters,
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.tau, alone.tau)
+    np.testing.assert_allclose(found.upper - found.tau, alone.interval(fit.alpha)[1] - alone.tau)
+    assert (found.band_lower <= found.lower).all()
+    assert (found.upper <= found.band_upper).all()
+    wide = fit.bounded_curvature(bound=0.5, bandwidth=5.2)
+    assert (wide.upper - wide.lower > found.upper - found.lower).all()
+    assert "leaves out zero at" in found.summary()
+    assert CurvatureIntervals.from_dict(found.to_dict()) == found
+    assert found.section().tables
+
+
+def test_designs_without_such_intervals_are_refused() -> None:
+    x, y = discrete(1)
+    rng = np.random.default_rng(3)
+    values = [float(level) + rng.normal(0.0, 1.0, 20) for level in y[:, 0]]
+    taken = np.where(rng.uniform(size=x.size) < 0.9, x > 0, x < 0).astype(float)
+    fuzzy = r3d(values, x=x, treatment=taken, quantiles=[0.5], random_state=0)
+    with pytest.raises(DataError, match="sharp jumps without covariates"):
+        fuzzy.bounded_curvature()
+    covariates = r3d(values, x=x, covariates=rng.normal(size=(x.size, 1)), quantiles=[0.5], random_state=0)
+    with pytest.raises(DataError, match="sharp jumps without covariates"):
+        covariates.bounded_curvature()

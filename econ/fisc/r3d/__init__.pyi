@@ -1,6 +1,7 @@
 from .applications import governor_elections as governor_elections
 from .applications import governor_incomes as governor_incomes
 from .bands import Limits as Limits
+from .coarse import CurvatureIntervals as CurvatureIntervals
 from .covariate_balance import balance as balance
 from .density import DensityTest as DensityTest
 from .density import density_test as density_test

@@ -228,5 +228,6 @@ def _judge(sample: Sample, options: Options, fitted: Estimate, stage_se: float |
             )
             notes.warn(
                 f"the running variable takes only {distinct} values {side} the cutoff: extrapolation to it rests "
-                "on the functional form" + ("" if by_value else "; consider cluster= by its value")
+                "on the functional form"
+                + ("" if by_value else "; consider cluster= by its value, and fit.bounded_curvature()")
             )

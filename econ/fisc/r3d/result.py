@@ -15,6 +15,7 @@ from fisc.report import Section
 
 from . import plots
 from .bundle import Tabled, write_bundle
+from .coarse import CurvatureIntervals, curvature_intervals
 from .diagnostics import Diagnosis, density_of, diagnose
 from .fit import Fit
 from .functionals import Functional, evaluate
@@ -224,6 +225,50 @@ class R3DResult(Fit):
             A table and a picture.
         """
         return sensitivity(self, multipliers)
+
+    def bounded_curvature(
+        self, bound: ArrayLike | None = None, bandwidth: float | None = None
+    ) -> CurvatureIntervals:
+        """Return intervals that allow for the gap at the cutoff of a running variable of few values.
+
+        With cohorts, months or scores no bandwidth makes the bias vanish. These intervals hold for all mean unit
+        quantiles whose second derivative in x stays below a bound: the largest bias widens them. Units, kernel,
+        weights, clusters and seed are those of the fit; the bandwidth is another.
+
+        Parameters
+        ----------
+        bound : float or array of shape (m,), optional
+            Bound of the absolute second derivative, outcome per squared unit of x. By default a rule of thumb from a
+            global polynomial: no data can tell the bound, so see how the intervals change with it.
+        bandwidth : float, optional
+            In units of x; by default the one of the smallest worst-case error.
+
+        Returns
+        -------
+        CurvatureIntervals
+            Estimate, largest bias, intervals and band at each of the m quantiles.
+
+        Raises
+        ------
+        DataError
+            If the design is fuzzy, a kink or has covariates, a side has fewer than three values of x, a cluster lies
+            on both sides, or the bound is negative.
+
+        References
+        ----------
+        Kolesar, M. and Rothe, C. (2018). Inference in regression discontinuity designs with a discrete running
+        variable. American Economic Review 108, 2277-2304.
+
+        Examples
+        --------
+        >>> from fisc.r3d import r3d, simulate
+        >>> data = simulate("paper1", n=200, random_state=1).data
+        >>> data["x"] = data["x"].round(1) + 0.05
+        >>> fit = r3d(data, y="y", x="x", unit="unit", quantiles=[0.25, 0.5, 0.75])
+        >>> [bool(width > 0) for width in fit.bounded_curvature().bias]
+        [True, True, True]
+        """
+        return curvature_intervals(self, bound, bandwidth)
 
     def robustness(
         self,
